@@ -1,0 +1,107 @@
+"""IP networks, and sets of them that answer "is this address inside" quickly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.errors import InputError
+from proxy.identity.addresses import fold, pack, unpack
+from proxy.identity.mistakes import describe_mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Network:
+    """The addresses that share the first `prefix` bits of `packed` (4 or 16 bytes, host bits clear)."""
+
+    packed: bytes
+    prefix: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is no network: ValueError on a wrong length, prefix or host bits that are set."""
+        bits = len(self.packed) * 8
+        if bits not in (32, 128) or not 0 <= self.prefix <= bits:
+            raise ValueError(f"no network: {self.packed!r}/{self.prefix}")
+        if clear_host_bits(self.packed, self.prefix) != self.packed:
+            raise ValueError(f"host bits are set in {unpack(self.packed)}/{self.prefix}")
+
+    def __str__(self) -> str:
+        return f"{unpack(self.packed)}/{self.prefix}"
+
+    def contains(self, packed: bytes) -> bool:
+        """Tell whether this packed address lies inside; addresses of the other family never do."""
+        return len(packed) == len(self.packed) and clear_host_bits(packed, self.prefix) == self.packed
+
+    def overlaps(self, other: Network) -> bool:
+        """Tell whether the two share an address, which means that one holds the other."""
+        wide, narrow = (self, other) if self.prefix <= other.prefix else (other, self)
+        return wide.contains(narrow.packed)
+
+
+def clear_host_bits(packed: bytes, prefix: int) -> bytes:
+    """Return `packed` with every bit after the first `prefix` ones set to zero."""
+    host = len(packed) * 8 - prefix
+    return (int.from_bytes(packed) >> host << host).to_bytes(len(packed))
+
+
+def parse_network(text: str) -> tuple[Network, str | None]:
+    """Return the network an operator typed and, when it had to be set right, a warning that says how.
+
+    A single address is the network of that one address. A netmask (`10.0.0.0/255.0.0.0`) and an IPv4-mapped
+    form (`::ffff:10.0.0.0/104`) are taken and normalised. Raises InputError on anything else.
+    """
+    stripped = text.strip()
+    address, slash, length = stripped.partition("/")
+    packed = pack(address)
+    if packed is None:
+        raise InputError(describe_mistake(stripped))
+    bits = len(packed) * 8
+    prefix = int(length) if slash and length.isascii() and length.isdigit() else bits
+    if ":" in address and bits == 32 and slash:
+        prefix -= 96
+    if not 0 <= prefix <= bits:
+        raise InputError(describe_mistake(stripped))
+    network = Network(clear_host_bits(fold(packed), prefix), prefix)
+    return network, None if network.packed == packed else f"{stripped} has host bits set: taken as {network}"
+
+
+class NetworkSet:
+    """An immutable set of networks that tells whether a packed address lies in any of them.
+
+    One set of keys for each prefix length that occurs, longest first, IPv4 and IPv6 apart: the cost of a
+    look-up grows with the number of lengths, not of networks.
+    """
+
+    __slots__ = ("_four", "_six", "networks")
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self.networks = frozenset(networks)
+        self._four = self._group(4)
+        self._six = self._group(16)
+
+    def _group(self, size: int) -> tuple[tuple[int, frozenset[int]], ...]:
+        by_shift: dict[int, set[int]] = {}
+        for network in self.networks:
+            if len(network.packed) == size:
+                shift = size * 8 - network.prefix
+                by_shift.setdefault(shift, set()).add(int.from_bytes(network.packed) >> shift)
+        return tuple((shift, frozenset(by_shift[shift])) for shift in sorted(by_shift))
+
+    def __contains__(self, packed: bytes) -> bool:
+        address = int.from_bytes(packed)
+        for shift, keys in self._four if len(packed) == 4 else self._six:
+            if address >> shift in keys:
+                return True
+        return False
+
+    def __bool__(self) -> bool:
+        return bool(self.networks)
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    def __repr__(self) -> str:
+        return f"NetworkSet({', '.join(str(network) for network in sorted(self.networks))})"
