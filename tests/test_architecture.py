@@ -40,13 +40,13 @@ RANK = {package: rank for rank, layer in enumerate(LAYERS) for package in layer}
 BUILT = {"__init__", "demo", "errors", "identity", "policy", "refusal"}
 
 PURE = {"identity", "policy", "platforms", "checkout", "refusal", "http1"}
-IMPURE_MODULES = set(
-    """
-    aiohttp asyncio concurrent glob http.client http.server logging multiprocessing os random redis secrets
-    select selectors shutil signal socketserver ssl structlog subprocess tempfile threading time
-    urllib.request uvloop
-    """.split()
-)
+CLOCK_AND_CHANCE = {"random", "secrets", "time"}
+LOGS = {"logging", "structlog"}
+PROCESSES = {"concurrent", "multiprocessing", "os", "signal", "subprocess", "threading"}
+FILES = {"glob", "shutil", "tempfile"}
+SOCKETS = {"asyncio", "select", "selectors", "socketserver", "ssl", "uvloop"}
+NETWORK = {"aiohttp", "http.client", "http.server", "redis", "urllib.request"}
+IMPURE_MODULES = CLOCK_AND_CHANCE | LOGS | PROCESSES | FILES | SOCKETS | NETWORK
 PURE_SOCKET_NAMES = {"AF_INET", "AF_INET6", "inet_ntop", "inet_pton"}
 IMPURE_BUILTINS = {"__import__", "breakpoint", "input", "open", "print"}
 CLOCK_METHODS = {"now", "today", "utcnow"}
