@@ -6,7 +6,7 @@ import msgspec
 
 from proxy.errors import InputError
 from proxy.identity.addresses import pack, unpack
-from proxy.identity.networks import Network, clear_host_bits, parse_network
+from proxy.identity.networks import Network, clear_host_bits, pack_network, parse_network
 
 KINDS = ("ip", "network")
 
@@ -50,12 +50,12 @@ def parse_identifier(text: str, *, exact: bool = False) -> tuple[Identifier, lis
 
 
 def is_canonical(identifier: Identifier) -> bool:
-    """Tell whether the value is the one text this identifier has."""
+    """Tell whether the value is the one text that this identifier has, and the kind one that has values."""
     if identifier.kind == "ip":
         packed = pack(identifier.value)
         return packed is not None and unpack(packed) == identifier.value
-    try:
-        network, _ = parse_network(identifier.value)
-    except InputError:
-        return False
-    return str(network) == identifier.value
+    if identifier.kind == "network" and (network := pack_network(identifier.value)):
+        packed, prefix = network
+        # A network of one address is that address: one thing, one name.
+        return prefix < len(packed) * 8 and f"{unpack(packed)}/{prefix}" == identifier.value
+    return False

@@ -47,6 +47,18 @@ def clear_host_bits(packed: bytes, prefix: int) -> bytes:
     return (int.from_bytes(packed) >> host << host).to_bytes(len(packed))
 
 
+def pack_network(text: str) -> tuple[bytes, int] | None:
+    """Return the packed address and the prefix length of a network's canonical text, else None."""
+    address, _, length = text.partition("/")
+    packed = pack(address)
+    if packed is None or not (length.isascii() and length.isdigit() and len(length) <= 3):
+        return None
+    prefix = int(length)
+    if prefix > len(packed) * 8 or clear_host_bits(packed, prefix) != packed:
+        return None
+    return packed, prefix
+
+
 def parse_network(text: str) -> tuple[Network, str | None]:
     """Return the network an operator typed and, when it had to be set right, a warning that says how.
 

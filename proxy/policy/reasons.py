@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from types import MappingProxyType
+from typing import Final
 
 from proxy.errors import InputError
 
-UNSPECIFIED = "unspecified"
+UNSPECIFIED: Final = "unspecified"
 
-REASONS = MappingProxyType(
+# Code and meaning, in the terms of a shop's policy. The behaviour is named, never the person.
+REASONS: Final = MappingProxyType(
     {
         "abuse": "attacks on the shop or other misuse of it",
         "abusive-language": "abusive language towards the shop's staff",
@@ -24,13 +27,23 @@ REASONS = MappingProxyType(
 )
 
 
+def describe_reason_mistake(code: str) -> str | None:
+    """Return what is wrong with a public reason code and the way out; None when it is a known one."""
+    if code in REASONS:
+        return None
+    plain = code.strip().lower().replace("_", "-").replace(" ", "-")
+    if "review" in plain:
+        # A trust mark's rule: to refuse a customer who wrote a review is to punish the review.
+        return (
+            f'"{code}" is no reason for a block: a shop must neither refuse a customer because of a review '
+            "nor demand that one be changed (if something else happened, document that and name it)"
+        )
+    near = difflib.get_close_matches(plain, REASONS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(REASONS)}"
+    return f'"{code}" is no public reason: {hint}'
+
+
 def check_reason(code: str) -> None:
     """Raise InputError unless `code` is a public reason."""
-    if code in REASONS:
-        return
-    if code.lower() in {"review", "reviews"}:
-        raise InputError(
-            f'"{code}" is no reason for a block: a shop must never refuse a customer because of a review, '
-            "nor demand that one be changed. Block only what stands documented besides it, under its own reason."
-        )
-    raise InputError(f'"{code}" is no public reason. Choose one of: {", ".join(REASONS)}')
+    if mistake := describe_reason_mistake(code):
+        raise InputError(mistake)

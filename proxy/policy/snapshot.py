@@ -7,69 +7,125 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from proxy.identity.addresses import pack
-from proxy.identity.networks import parse_network
-from proxy.policy.entry import Entry
+from proxy.identity.addresses import pack, unpack
+from proxy.identity.identifiers import Identifier
+from proxy.identity.networks import clear_host_bits, pack_network
+from proxy.policy.address_index import AddressIndex
+from proxy.policy.records import RecordPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proxy.identity.identifiers import Identifier
+    from proxy.policy.address_index import Records
+    from proxy.policy.entry import Entry
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """An entry that covers an address, and how specific it is (the prefix length; one more for kind ip)."""
+    """An entry that covers an address, and the prefix length by which it does (32 or 128 for the address)."""
 
     entry: Entry
     prefix: int
 
 
 class Snapshot:
-    """All entries at list version `version`. Changed only between requests, on the thread that decides."""
+    """All entries at list version `version`, found by address.
+
+    Changed by replication only, between requests, on the thread that decides. `generation` grows with every
+    change, so that a cache of decisions knows when to forget. `unindexed` holds the number of entries by
+    identifier that this version of the program cannot look up: they are never silently in force or not, a
+    health check can say so.
+    """
 
     def __init__(self, version: int = 0) -> None:
         self.version = version
         self.generation = 0
-        self._tables: dict[tuple[int, int], dict[int, tuple[Entry, ...]]] = {}
+        self.unindexed: dict[Identifier, int] = {}
+        self._four = AddressIndex(32)
+        self._six = AddressIndex(128)
+        self._pool = RecordPool()
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def __len__(self) -> int:
         return sum(self._counts.values())
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Return the number of entries by (list, kind)."""
-        return dict(self._counts)
+        """Return the number of indexed entries by (list, kind)."""
+        return {key: count for key, count in self._counts.items() if count}
 
     def replace(self, identifier: Identifier, entries: Sequence[Entry]) -> None:
-        """Make `entries` all that exist for this identifier (none: it is gone); idempotent."""
-        if identifier.kind == "ip":
-            packed = pack(identifier.value)
-            prefix = len(packed or b"") * 8
-            shift = 0
-            specific = prefix + 1
-        else:
-            network, _ = parse_network(identifier.value)
-            packed, specific = network.packed, network.prefix
-            shift = len(packed) * 8 - specific
-        if packed is None:
+        """Make `entries` all that exist for this identifier (none: it is gone).
+
+        To do it again changes nothing. A kind or value that cannot be indexed is counted in `unindexed`.
+        """
+        kind = identifier.kind
+        place = self._place(identifier)
+        if place is None:
+            self._set_aside(identifier, len(entries))
             return
-        table = self._tables.setdefault((len(packed), specific), {})
-        key = int.from_bytes(packed) >> shift
-        for entry in table.pop(key, ()):
-            self._counts[entry.list, entry.kind] -= 1
-        if entries:
-            table[key] = tuple(sorted(entries, key=lambda entry: entry.created, reverse=True))
+        index, address, prefix = place
+        table, key = (index.exact, address) if prefix is None else index.table(prefix, address)
+        new = self._records(entries)
+        old = table.get(key)
+        if new is not None:
+            table[key] = new
+            if prefix is not None and old is None:
+                index.announce(prefix, address)
             for entry in entries:
-                self._counts[entry.list, entry.kind] += 1
-        self.generation += 1
+                self._counts[entry.list, kind] += 1
+        elif old is not None:
+            del table[key]
+        for record in _each(old):
+            self._counts[self._pool.release(record), kind] -= 1
+        if new != old:
+            self.generation += 1
 
     def hits(self, packed: bytes) -> Sequence[Hit]:
-        """Return every entry that covers the address, most specific first, then newest."""
-        address = int.from_bytes(packed)
-        bits = len(packed) * 8
-        found: list[Hit] = []
-        for (size, prefix), table in sorted(self._tables.items(), key=lambda item: -item[0][1]):
-            if size == len(packed):
-                entries = table.get(address >> max(bits - prefix, 0), ())
-                found.extend(Hit(entry, prefix) for entry in entries)
-        return found
+        """Return every entry that covers a packed address, most specific first, then newest.
+
+        All that exist, whether they hold now or not. For most addresses that is the empty tuple.
+        """
+        index = self._four if len(packed) == 4 else self._six
+        found = index.find(int.from_bytes(packed))
+        if found is None:
+            return ()
+        hits: list[Hit] = []
+        for prefix, records in found:
+            if prefix is None:
+                identifier = Identifier("ip", unpack(packed))
+            else:
+                identifier = Identifier("network", f"{unpack(clear_host_bits(packed, prefix))}/{prefix}")
+            length = index.bits if prefix is None else prefix
+            hits.extend(Hit(self._pool.decode(record, identifier), length) for record in _each(records))
+        return hits
+
+    def _place(self, identifier: Identifier) -> tuple[AddressIndex, int, int | None] | None:
+        """Return the index, the address and the prefix length (None: the address itself) of an identifier."""
+        prefix = None
+        if identifier.kind == "ip":
+            packed = pack(identifier.value)
+        elif identifier.kind == "network":
+            packed, prefix = pack_network(identifier.value) or (None, None)
+        else:
+            return None
+        if packed is None:
+            return None
+        return self._four if len(packed) == 4 else self._six, int.from_bytes(packed), prefix
+
+    def _records(self, entries: Sequence[Entry]) -> Records | None:
+        if len(entries) == 1:
+            return self._pool.encode(entries[0])
+        newest_first = sorted(entries, key=lambda entry: (-entry.created, entry.id))
+        return tuple(self._pool.encode(entry) for entry in newest_first) or None
+
+    def _set_aside(self, identifier: Identifier, entries: int) -> None:
+        before = self.unindexed.pop(identifier, 0)
+        if entries:
+            self.unindexed[identifier] = entries
+        if before != entries:
+            self.generation += 1
+
+
+def _each(records: Records | None) -> tuple[bytes, ...]:
+    if records is None:
+        return ()
+    return (records,) if isinstance(records, bytes) else records
