@@ -6,9 +6,12 @@ The reference in `docs/configuration.md`, the commented `config/stockade.toml` a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import msgspec
+
+# What a path in the settings is for: a file that is read or written, or a directory of ours.
+FileUse = Literal["", "read", "write", "directory"]
 
 SECONDS = "seconds"
 BYTES = "bytes"
@@ -20,13 +23,22 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A table of the settings file; its fields are its options."""
 
 
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said about an option beyond its meaning, type and bounds."""
+
+    source: str = ""
+    unit: str = ""
+    expected: str = ""
+    file: FileUse = ""
+
+
 def option(
     meaning: str,
     *,
     source: str = "",
     unit: str = "",
     expected: str = "",
-    file: bool = False,
+    file: FileUse = "",
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -35,8 +47,11 @@ def option(
 
     `meaning` is one or two sentences; `source` says where the default (or the rule) comes from; `unit` is
     SECONDS or BYTES when the value may also be written as "30s" or "32KiB"; `expected` names the right form
-    in a message when the type alone does not say it; `file` marks the path of a file that must be readable;
-    `ge`, `gt` and `le` bound a number.
+    in a message when the type alone does not say it; `file` says that the value is a path, and of what;
+    `ge` or `gt`, and `le`, bound a number.
     """
-    extra: dict[str, Any] = {"source": source, "unit": unit, "expected": expected, "file": file}
-    return msgspec.Meta(description=meaning, extra=extra, ge=ge, gt=gt, le=le)
+    details = Details(source=source, unit=unit, expected=expected, file=file)
+    extra = {"details": details}
+    if gt is not None:
+        return msgspec.Meta(description=meaning, extra=extra, gt=gt, le=le)
+    return msgspec.Meta(description=meaning, extra=extra, ge=ge, le=le)

@@ -38,9 +38,9 @@ class Listener(Table, frozen=True, kw_only=True):
         ),
     ] = False
     certificate: Annotated[
-        str, option("PEM file with the certificate chain: makes this a TLS listener.", file=True)
+        str, option("PEM file with the certificate chain: makes this a TLS listener.", file="read")
     ] = ""
-    key: Annotated[str, option("PEM file with the private key of the certificate.", file=True)] = ""
+    key: Annotated[str, option("PEM file with the private key of the certificate.", file="read")] = ""
 
 
 class ClientAddressTable(Table, frozen=True, kw_only=True):
@@ -110,7 +110,7 @@ class RelayTable(Table, frozen=True, kw_only=True):
     tls_verify: Annotated[bool, option("Check the certificate of an https upstream.")] = True
     tls_ca: Annotated[
         str,
-        option("PEM file with the certificate authorities of the upstream; empty: the system's.", file=True),
+        option("PEM file with the upstream's certificate authorities; empty: the system's.", file="read"),
     ] = ""
     tls_server_name: Annotated[
         str,
@@ -202,6 +202,7 @@ class BlockPageTable(Table, frozen=True, kw_only=True):
         BlockStatus,
         option(
             "The status of a refusal.",
+            expected="403, 404, 429 or 451 (200 reads as success, 410 as gone for good, 5xx as our failure)",
             source="RFC 9110 section 15.5.4 (403), 15.5.5 (404), RFC 6585 section 4 (429), RFC 7725 (451). "
             "Not "
             "200 (scripts and caches take it for success), 410 (search engines drop the page for good) or "
@@ -234,12 +235,13 @@ class BlockPageTable(Table, frozen=True, kw_only=True):
     ] = "en"
     template: Annotated[
         str,
-        option("File with an HTML template of your own (see docs/block-page.md); empty: ours.", file=True),
+        option("File with an HTML template of your own (see docs/block-page.md); empty: ours.", file="read"),
     ] = ""
     texts: Annotated[
         str,
         option(
-            "TOML file with texts of your own, a table a language; what it leaves out stays ours.", file=True
+            "TOML file with texts of your own, a table a language; what it leaves out stays ours.",
+            file="read",
         ),
     ] = ""
 
@@ -255,23 +257,16 @@ class LogTable(Table, frozen=True, kw_only=True):
     ] = "text"
     decisions: Annotated[
         str,
-        option("File of the decision log, one JSON object a refusal; empty: among the other log lines."),
+        option(
+            "File of the decision log, one JSON object a refusal; empty: among the other log lines.",
+            file="write",
+        ),
     ] = ""
 
 
 class StoreOptionsTable(Table, frozen=True, kw_only=True):
     """How the store is reached; its address is `store`."""
 
-    connect_timeout: Annotated[
-        float,
-        option(
-            "For a connection to the store, and for an answer to a single command.",
-            unit=SECONDS,
-            gt=0,
-            le=60,
-            source="a store in the same network answers in milliseconds; requests never wait for it",
-        ),
-    ] = 2.0
     start_wait: Annotated[
         float,
         option(

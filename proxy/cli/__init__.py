@@ -1,0 +1,102 @@
+"""The `stockade` command. `main` is where errors become one message and an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Final
+
+from proxy.errors import ConflictError, InputError, SettingsError, StartError, StockadeError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import CycloptsError, UnknownCommandError
+
+OK: Final = 0
+NO: Final = 1  # the answer is no, nothing was found, or somebody else was faster
+WRONG_INPUT: Final = 2
+STORE_UNREACHABLE: Final = 3
+CANNOT_START: Final = 4
+BROKEN: Final = 70  # EX_SOFTWARE of sysexits.h: a mistake of ours
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+PIPE_CLOSED: Final = 141  # 128 + SIGPIPE: `stockade list | head` is no error worth a message
+
+# By whose fault; the first that fits counts.
+_EXIT_CODES: Final = (
+    (InputError, WRONG_INPUT),
+    (ConflictError, NO),
+    (StoreError, STORE_UNREACHABLE),
+    (StartError, CANNOT_START),
+    (StockadeError, NO),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (the process's own if None) and return its exit code."""
+    from cyclopts import CycloptsError, UnknownCommandError  # noqa: PLC0415  # importing proxy.cli for a code costs nothing
+
+    from proxy.cli.app import build_app  # noqa: PLC0415  # as above
+
+    app = build_app()
+    try:
+        result = app(
+            list(arguments) if arguments is not None else None,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+    except UnknownCommandError as error:
+        _complain(_explain_unknown(error))
+        return WRONG_INPUT
+    except CycloptsError as error:
+        _complain(f"{str(error).rstrip('.')}; try {_help_command(error)}")
+        return WRONG_INPUT
+    except StockadeError as error:
+        return _explain(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001  # the last place: a person gets a sentence, not a stack
+        _show_traceback()
+        _complain(f"internal error: {type(error).__name__}: {error}; STOCKADE_DEBUG=1 shows where")
+        return BROKEN
+    return result if isinstance(result, int) else OK
+
+
+def _explain(error: StockadeError) -> int:
+    _show_traceback()
+    if isinstance(error, SettingsError):
+        sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
+        count = len(error.mistakes)
+        _complain(f"{error.source}: {count} mistake{'s' if count > 1 else ''}; nothing was done")
+    else:
+        _complain(str(error))
+    return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"stockade: {text}\n")
+
+
+def _show_traceback() -> None:
+    if os.environ.get("STOCKADE_DEBUG"):
+        traceback.print_exc()
+
+
+def _help_command(error: CycloptsError) -> str:
+    return " ".join(("stockade", *(error.command_chain or ()), "--help"))
+
+
+def _explain_unknown(error: UnknownCommandError) -> str:
+    """Name the nearest command; the library's own text would load every command to list it."""
+    typed = (error.unused_tokens or [""])[0]
+    known = [name for name in error.app or () if not name.startswith("-")]
+    guess = difflib.get_close_matches(typed, known, n=1)
+    way_out = f"did you mean {guess[0]}?" if guess else f"there are {', '.join(known)}"
+    return f"there is no command {typed!r}; {way_out}"

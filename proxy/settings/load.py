@@ -1,0 +1,146 @@
+"""Settings from a TOML file and the environment, with every mistake at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxy.errors import SettingsError
+from proxy.settings.checks import find_mistakes, find_warnings
+from proxy.settings.decode import decode_settings
+from proxy.settings.environment import read_variables
+from proxy.settings.files import find_file_mistakes, resolve_files
+from proxy.settings.mistake import Mistake, Origins
+from proxy.settings.positions import find_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from proxy.settings.environment import Name
+    from proxy.settings.schema import Settings
+
+# Asked in this order when a command is given no file. A file in the working directory serves who tries
+# Stockade out; the one under /etc is the installed service's.
+SEARCHED = (Path("stockade.toml"), Path("/etc/stockade/stockade.toml"))
+
+_TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+_BARE_TEXT = re.compile(r"[\w.-]+\s*=\s*[^\"'\[{\s#][^\"'#]*")
+_YAML = re.compile(r"[\w-]+:\s+\S.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings, the file they came from (None: defaults and environment only), warnings, and every origin."""
+
+    settings: Settings
+    path: Path | None
+    warnings: tuple[str, ...]
+    origins: Origins
+
+
+def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a file (None: the one that is found) and the environment; see `load`."""
+    return load(path, environ).settings
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+    """Read the file (None: the one that is found, else no file), let variables override it, and check it all.
+
+    Paths of files in the settings are taken from the directory of the settings file and come back absolute.
+    Raises SettingsError with every mistake, each one line: place, option, what is wrong, the way out.
+    """
+    path = find_file(environ) if path is None else path
+    source = "settings" if path is None else str(path)
+    text = "" if path is None else _read(path)
+    settings, origins, mistakes = _parse(text, environ, source)
+    settings = resolve_files(settings, (path.parent if path else Path()).absolute())
+    _refuse_mistakes(origins, [*mistakes, *find_file_mistakes(settings)])
+    warnings = tuple(origins.render(warning) for warning in find_warnings(settings))
+    return Loaded(settings=settings, path=path, warnings=warnings, origins=origins)
+
+
+def find_file(environ: Mapping[str, str]) -> Path | None:
+    """Return the settings file to read when a command was given none; None if there is none."""
+    named = environ.get("STOCKADE_CONFIG")
+    if named:
+        return Path(named)
+    return next((path for path in SEARCHED if path.is_file()), None)
+
+
+def parse_settings(text: str, environ: Mapping[str, str], source: str) -> Settings:
+    """Return the settings of a TOML text, overridden by variables. Pure; raises SettingsError."""
+    settings, origins, mistakes = _parse(text, environ, source)
+    _refuse_mistakes(origins, mistakes)
+    return settings
+
+
+def _parse(text: str, environ: Mapping[str, str], source: str) -> tuple[Settings, Origins, list[Mistake]]:
+    values, variables, mistakes = read_variables(environ)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # Nothing after a broken line can be understood, so this mistake stands alone among the file's.
+        origins = Origins(source=source, lines={}, variables=variables)
+        _refuse_mistakes(origins, [_explain_syntax(error, text, source), *mistakes])
+        raise
+    origins = Origins(source=source, lines=find_positions(text), variables=variables)
+    settings, found = decode_settings(_override(raw, values))
+    wrong = frozenset(mistake.path[:length] for mistake in found for length in (1, 2))
+    return settings, origins, [*found, *find_mistakes(settings, wrong), *mistakes]
+
+
+def _override(raw: dict[str, Any], values: Mapping[Name, Any]) -> dict[str, Any]:
+    """Put the environment's values over those of the file."""
+    merged = {key: dict(value) if isinstance(value, dict) else value for key, value in raw.items()}
+    for path, value in values.items():
+        *tables, key = path
+        target = merged
+        for table in tables:
+            if not isinstance(target.get(table), dict):
+                target[table] = {}
+            target = target[table]
+        target[key] = value
+    return merged
+
+
+def _refuse_mistakes(origins: Origins, mistakes: Iterable[Mistake]) -> None:
+    found = sorted(mistakes, key=origins.order)
+    if found:
+        lines = list(dict.fromkeys(origins.render(mistake) for mistake in found))
+        raise SettingsError(origins.source, lines)
+
+
+def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> Mistake:
+    match = _TOML_PLACE.fullmatch(str(error))
+    lines = text.splitlines() or [""]
+    message = match[1] if match else str(error)
+    number = int(match[2]) if match and match[2] else len(lines)
+    line = lines[min(number, len(lines)) - 1].strip()
+    hint = ""
+    if _BARE_TEXT.fullmatch(line):
+        name, _, value = line.partition("=")
+        hint = f'; texts stand in quotes: {name.strip()} = "{value.strip()}"'
+    elif _YAML.fullmatch(line):
+        name, _, value = line.partition(":")
+        hint = f"; write {name.strip()} = {value.strip()}"
+    shown = f" in: {line}" if line else ""
+    return Mistake(
+        place=f"{source}:{number}", text=f"no valid TOML ({message[:1].lower()}{message[1:]}){shown}{hint}"
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            str(path), [f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"]
+        ) from None
+    except FileNotFoundError:
+        raise SettingsError(str(path), [f"{path}: there is no such file"]) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SettingsError(str(path), [f"{path}: cannot be read: {reason}"]) from None
