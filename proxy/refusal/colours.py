@@ -1,4 +1,4 @@
-"""Colours that everybody can read: contrast as WCAG 2.2 defines it, and a palette derived from two colours."""
+"""Colours that everybody can read: contrast as WCAG 2.2 defines it, palettes derived from two colours."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def is_dark(colour: Colour) -> bool:
 
 
 def derive_text(background: Colour) -> Colour:
-    """Choose the text colour for any background: soft where that keeps AAA, else black or white (at least 4.58:1)."""
+    """Choose the text for any background: soft where that keeps AAA, else black or white (4.58:1 or more)."""
     soft, hard = (CHALK, WHITE) if is_dark(background) else (INK, BLACK)
     return soft if contrast(soft, background) >= AAA else hard
 
@@ -104,6 +104,7 @@ def derive_sheet(background: Colour) -> Colour:
 
 
 def _derive_palette(accent: Colour, paper: Colour, sheet: Colour, ink: Colour) -> Palette:
+    link = _strengthen(accent, sheet)
     return Palette(
         paper=paper,
         sheet=sheet,
@@ -112,8 +113,8 @@ def _derive_palette(accent: Colour, paper: Colour, sheet: Colour, ink: Colour) -
         line=mix(sheet, ink, 0.16),
         accent=accent,
         on_accent=derive_text(accent),
-        link=_strengthen(accent, sheet),
-        stripe=mix(sheet, accent, 0.12),
+        link=link,
+        stripe=mix(sheet, link, 0.15),
     )
 
 

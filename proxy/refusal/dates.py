@@ -27,7 +27,7 @@ class DateWords:
         self._months = ("", *(texts[f"month-{number:02}"] for number in range(1, 13)))
 
     def render(self, moment: float) -> str:
-        """Write a time (unix seconds, below LAST), rounded up to the minute so that the page never promises too soon."""
+        """Write a time (unix seconds, below LAST), rounded up to the minute: the page must not promise too soon."""
         date = datetime.fromtimestamp(math.ceil(moment / 60) * 60, UTC)
         return self._pattern % {
             "day": self._days[date.day],

@@ -1,8 +1,8 @@
 """Which form and which language an answer takes: proactive negotiation, with the hints browsers add.
 
-Form: the weights in Accept decide first (RFC 9110 section 12.5.1). Among equals a type that is named beats a
-wildcard; then the kind of request decides (Sec-Fetch-Dest, X-Requested-With); then the order in which the caller
-wrote them. docs/block-page.md has the rules with examples.
+Form: the weights in Accept decide first (RFC 9110 section 12.5.1). Among equals a type that is named beats
+a wildcard; then the kind of request decides (Sec-Fetch-Dest, X-Requested-With), and where nothing tells the
+kind, the order in which the caller wrote the types. docs/block-page.md has the rules with examples.
 Language: the lookup of RFC 4647 section 3.4, weighted as RFC 9110 section 12.5.4 says.
 """
 
@@ -19,23 +19,23 @@ Found = TypeVar("Found")
 Form = Literal["html", "json", "text"]
 Kind = Literal["page", "fetch", "part", "unknown"]
 
-# What each kind of request likes best when Accept leaves it open. `*/*` alone and no hint is curl, a monitor, an old
-# script: a person or a log reads it, so plain text.
+# What each kind of request likes best when Accept leaves it open. `*/*` alone and no hint is curl, a
+# monitor, an old script: a person or a log reads it, so plain text.
 _ORDER: Final[Mapping[Kind, tuple[Form, ...]]] = {
     "page": ("html", "text", "json"),
     "fetch": ("json", "text", "html"),
     "part": ("text", "json", "html"),
     "unknown": ("text", "json", "html"),
 }
-# Fetch Standard, "destination". What is neither a page nor a script's own request is a part of a page (image, style,
-# script, font, …), where no person reads the answer.
+# Fetch Standard, "destination". What is neither a page nor a script's own request is a part of a page
+# (image, style, script, font, …), where no person reads the answer.
 _PAGE_DESTINATIONS: Final = frozenset(
     {b"document", b"iframe", b"frame", b"embed", b"object", b"fencedframe", b"nested-navigate"}
 )
 _FETCH_DESTINATIONS: Final = frozenset({b"empty", b"json"})
 
-# Attackers choose the keys of the two caches, so both count and length are bounded; a full cache starts afresh, which
-# costs honest callers one parse each and cannot be held full by anybody.
+# Attackers choose the keys of the two caches, so both count and length are bounded; a full cache starts
+# afresh, which costs honest callers one parse each and cannot be held full by anybody.
 _CACHED: Final = 1024
 
 # RFC 5646 section 4.4.1: no registered tag needs more than 35 characters.
@@ -84,7 +84,7 @@ def derive_kind(requested_with: bytes, fetch_dest: bytes) -> Kind:
 
 
 def match_form(accept: bytes, kind: Kind) -> Form:
-    """Find the form that suits an Accept header best; one is always found (RFC 9110 section 12.5.1 allows it)."""
+    """Find the form that suits an Accept header best; there always is one (RFC 9110 section 12.5.1 allows)."""
     order = _ORDER[kind]
     items = parse_weighted(accept)
     if not items:
@@ -119,7 +119,7 @@ def _judge(form: Form, items: list[Item]) -> tuple[int, float, int]:
 
 
 def _precision(form: Form, item: Item) -> int:
-    """Say how closely a media range names a form: 4 exactly, 3 with parameters, 2 its type, 1 any, 0 not at all."""
+    """Rate how a media range names a form: 4 exactly, 3 with parameters, 2 its type, 1 any, 0 not at all."""
     family, _, subtype = item.name.partition("/")
     if subtype == "*":
         if family == "*":
@@ -137,8 +137,8 @@ def _precision(form: Form, item: Item) -> int:
 def match_language(accept_language: bytes, available: Mapping[str, str]) -> str | None:
     """Look a language up among `available` (lower-case tag to tag); None when nothing asked for is there.
 
-    Nothing is guessed from kinship: Norwegian gets no Danish, Ukrainian no Polish. "*" asks for nothing in particular
-    and is skipped, as RFC 4647 section 3.4 says, which leaves the default.
+    Nothing is guessed from kinship: Norwegian gets no Danish, Ukrainian no Polish. "*" asks for nothing in
+    particular and is skipped, as RFC 4647 section 3.4 says, which leaves the default.
     """
     items = parse_weighted(accept_language.replace(b"_", b"-"))
     refused = {item.name for item in items if not item.weight}

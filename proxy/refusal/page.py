@@ -37,7 +37,7 @@ class Page:
         self.policy = _derive_policy(style, self._css)
 
     def render(self, values: Mapping[str, object]) -> str:
-        """Write the page. Where the operator's template fails after all, ours stands in: the answer must go out."""
+        """Write the page. Where the operator's template fails after all, ours stands in: an answer must go out."""
         if self._own is not None:
             try:
                 return self._own.render(values, css=self._css)
@@ -71,7 +71,8 @@ def render_syntax_mistake(error: TemplateSyntaxError) -> str:
 
 
 def _compile(source: str) -> Template:
-    # Sandboxed because a template often comes from a theme or a forum; immutable because values are shared by renders.
+    # Sandboxed because a template often comes from a theme or a forum; immutable because values are shared
+    # by renders.
     environment = ImmutableSandboxedEnvironment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

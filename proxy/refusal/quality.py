@@ -1,4 +1,4 @@
-"""Read the weighted lists that Accept and Accept-Language share (RFC 9110 sections 12.4.2, 12.5.1, 12.5.4)."""
+"""Read the weighted lists of Accept and Accept-Language (RFC 9110 sections 12.4.2, 12.5.1, 12.5.4)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-# These bytes come from anybody. Chromium's longest Accept is 135 bytes and an Accept-Language of ten languages some
-# 100, so nobody honest is cut short, and the costliest list takes tens of microseconds.
+# These bytes come from anybody. Chromium's longest Accept is 135 bytes and an Accept-Language of ten
+# languages some 100, so nobody honest is cut short, and the costliest list takes tens of microseconds.
 MAX_BYTES: Final = 1024
 MAX_ITEMS: Final = 32
 
-# RFC 9110 section 12.4.2, and a little more that is met in practice: ".5", more than three digits, "1.2" (read as 1).
+# RFC 9110 section 12.4.2, and a little more that is met in practice: ".5", more than three digits, "1.2"
+# (read as 1).
 _WEIGHT: Final = re.compile(r"[01](?:\.[0-9]*)?|\.[0-9]+")
 
 
@@ -38,7 +39,8 @@ def parse_weighted(value: bytes) -> list[Item]:
             key, _, setting = parameter.partition("=")
             if key.strip() == "q":
                 weight = _parse_weight(setting.strip())
-            # A charset says how to write the form, not which form: `application/json; charset=utf-8` is met a lot.
+            # A charset says how to write the form, not which form: `application/json; charset=utf-8` is met
+            # a lot.
             elif parameter and key.strip() != "charset":
                 own += 1
         if name and weight >= 0:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from proxy.refusal.style import PageStyle
     from proxy.refusal.texts import Texts
 
-# One prepared page a (status, language, form, reason, with or without end): some 1,300 with the shipped languages,
-# about 4 kB each, and no caller can make more kinds than that. The bound is for regional languages in large numbers.
+# One prepared page a (status, language, form, reason, with or without end): some 1,300 with the shipped
+# languages, about 4 kB each, and no caller can make more kinds than that. The bound is for regional
+# languages in large numbers.
 _PREPARED: Final = 4096
 
 _MEDIA_TYPES: Final[dict[Form, bytes]] = {
@@ -39,8 +40,8 @@ _ALWAYS: Final = (
     (b"X-Content-Type-Options", b"nosniff"),
     (b"Referrer-Policy", b"no-referrer"),
 )
-# "The origin server MUST generate an Allow header field in a 405" (RFC 9110 section 15.5.6). The relay refuses CONNECT
-# and TRACE alone, so these are the methods that pass.
+# "The origin server MUST generate an Allow header field in a 405" (RFC 9110 section 15.5.6). The relay
+# refuses CONNECT and TRACE alone, so these are the methods that pass.
 _ALLOW: Final = (b"Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 
 _NOT_REFERENCE: Final = re.compile(r"[^0-9A-Za-z-]")
@@ -54,8 +55,8 @@ class _Prepared(NamedTuple):
 class Refusals:
     """Every answer of one settings file, prepared as they are first asked for and kept.
 
-    Compiling raises SettingsError with every mistake of the style. After that nothing raises, whatever the headers
-    of a request hold; `accept` and the other header values are raw bytes, b"" when absent.
+    Compiling raises SettingsError with every mistake of the style. After that nothing raises, whatever the
+    headers of a request hold; `accept` and the other header values are raw bytes, b"" when absent.
     """
 
     __slots__ = ("_dates", "_languages", "_negotiator", "_page", "_prepared", "_reasons", "_style")
@@ -96,8 +97,8 @@ class Refusals:
     ) -> Answer:
         """Refuse one request politely, at `now` (unix seconds), until `ends` (None: no end).
 
-        `reason` is a public reason code; one that is not in the catalogue is not stated. Nothing about the identifier
-        that hit comes in here, so that none can get out.
+        `reason` is a public reason code; one that is not in the catalogue is not stated. Nothing about the
+        identifier that hit comes in here, so that none can get out.
         """
         form = self._negotiator.form(accept, requested_with, fetch_dest)
         language = self._negotiator.language(accept_language)
@@ -111,11 +112,13 @@ class Refusals:
             wording = word_block(self._style, language, words, status=status, reason=reason, has_end=has_end)
             prepared = self._prepare(key, form, wording)
         if not has_end or ends is None:
-            return _answer(status, prepared, reference, None, b"", b"")
+            return _answer(status, prepared, reference, None)
         date = self._dates[language].render(ends)
         shown = escape(date) if form == "html" else date
         again = max(1, math.ceil(ends - now))
-        return _answer(status, prepared, reference, again, shown.encode(), render_iso(ends).encode())
+        return _answer(
+            status, prepared, reference, again, ends=shown.encode(), ends_iso=render_iso(ends).encode()
+        )
 
     def error(
         self,
@@ -137,7 +140,7 @@ class Refusals:
             prepared = self._prepare(
                 key, form, word_error(self._style, language, self._languages[language], status=status)
             )
-        return _answer(status, prepared, reference, retry_after, b"", b"")
+        return _answer(status, prepared, reference, retry_after)
 
     def _prepare(self, key: tuple[object, ...], form: Form, wording: Wording) -> _Prepared:
         headers = [
@@ -176,7 +179,13 @@ class Refusals:
 
 
 def _answer(
-    status: int, prepared: _Prepared, reference: str, again: int | None, ends: bytes, ends_iso: bytes
+    status: int,
+    prepared: _Prepared,
+    reference: str,
+    again: int | None,
+    *,
+    ends: bytes = b"",
+    ends_iso: bytes = b"",
 ) -> Answer:
     # Only letters, digits and hyphens can get into the page and the header, whoever made the reference.
     code = _NOT_REFERENCE.sub("", reference).encode()

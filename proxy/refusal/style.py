@@ -36,9 +36,10 @@ _DATA_LOGO: Final = re.compile(
 class PageStyle:
     """The operator's part of every page. Whatever is empty is left out or chosen for them.
 
-    Colours are "#rgb" or "#rrggbb". `logo` is an https: URL or a data: URL of an image; `contact` an https:, mailto:
-    or tel: URL in which "{reference}" stands for the reference. `template` is a Jinja2 source, `texts` hold changes to
-    the shipped texts by language tag and key. Nothing is checked here: `find_mistakes` says all that is wrong.
+    Colours are "#rgb" or "#rrggbb". `logo` is an https: URL or a data: URL of an image; `contact` an https:,
+    mailto: or tel: URL in which "{reference}" stands for the reference. `template` is a Jinja2 source, `texts`
+    hold changes to the shipped texts by language tag and key. Nothing is checked here: `find_mistakes` says
+    all that is wrong.
     """
 
     shop_name: str = ""
@@ -54,7 +55,7 @@ class PageStyle:
 
 
 def find_mistakes(style: PageStyle, shipped: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Find every mistake but the template's; each starts with the field's name and says the rule and the way out."""
+    """Find every mistake but the template's; each starts with the field's name and says the way out."""
     return [
         *_find_name_mistakes(style),
         *_find_colour_mistakes(style),
@@ -121,8 +122,8 @@ def _find_colour_mistakes(style: PageStyle) -> list[str]:
         ratio = contrast(text, sheet)
         if ratio < AA:
             mistakes.append(
-                f"text_colour: {text} on the page's {sheet} has a contrast of {ratio:.1f}:1, and WCAG 2.2 AA asks for "
-                f"{AA}:1; leave it empty and a readable one is chosen"
+                f"text_colour: {text} on the page's {sheet} has a contrast of {ratio:.1f}:1, and WCAG 2.2 AA "
+                f"asks for {AA}:1; leave it empty and a readable one is chosen"
             )
     return mistakes
 
@@ -132,15 +133,17 @@ def _find_logo_mistakes(logo: str) -> list[str]:
         return []
     if logo.lower().startswith("data:"):
         if len(logo) > MAX_DATA_LOGO:
-            return [
-                f"logo: the data: URL has {len(logo)} characters; at most {MAX_DATA_LOGO} keep the page under 10 kB. "
-                "Make the picture smaller (an SVG often helps) or give an https: URL"
-            ]
+            wrong = (
+                f"logo: the data: URL has {len(logo)} characters; at most {MAX_DATA_LOGO} keep the page under "
+                "10 kB. Make the picture smaller (an SVG often helps) or give an https: URL"
+            )
+            return [wrong]
         if not _DATA_LOGO.fullmatch(logo):
-            return [
+            wrong = (
                 "logo: is no data: URL of an avif, gif, jpeg, png, svg+xml or webp picture; "
                 'quotes, spaces, "<" and ">" in it are written as %22, %20, %3C, %3E, or use ;base64'
-            ]
+            )
+            return [wrong]
         return []
     if not logo.startswith("https://"):
         return [f'logo: "{logo[:60]}" is neither an https: URL nor a data: URL']
@@ -160,10 +163,11 @@ def _find_contact_mistakes(contact: str) -> list[str]:
     if _MAIL.fullmatch(contact) or _PHONE.fullmatch(contact):
         return []
     example = f'mailto:{contact}"' if "@" in contact and ":" not in contact else 'mailto:help@shop.example"'
-    return [
+    wrong = (
         f'contact: "{contact[:60]}" is no contact link; write "https://…", "{example} or "tel:+31201234567" '
         "(a path of the shop itself would be refused like everything else)"
-    ]
+    )
+    return [wrong]
 
 
 def _find_url_mistakes(url: str) -> list[str]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LANGUAGES: Final = ("en", "fr", "nl", "de", "es", "it", "pt", "pl", "sv", "da", "ja", "ar")
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z]+)\}")
-# A shipped language, or a regional kind of one such as "pt-BR" (RFC 5646 section 2.1, cut down to what is useful here).
+# A shipped language, or a regional kind of one such as "pt-BR" (RFC 5646 section 2.1, cut down to what is
+# useful here).
 _TAG: Final = re.compile(r"[a-z]{2}(?:-[A-Za-z0-9]{2,8})*")
 # What each key may hold; keys not named here may hold _ANYWHERE.
 _ANYWHERE: Final = frozenset({"shop", "reference"})
@@ -29,7 +30,7 @@ _BARE: Final = ("direction", "day-first", "month-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """What the package ships: the texts by language tag and key, and the page they go into (a Jinja2 source)."""
+    """What the package ships: texts by language tag and key, and the page they go into (a Jinja2 source)."""
 
     languages: Mapping[str, Mapping[str, str]]
     page: str
@@ -62,7 +63,7 @@ def places(text: str) -> set[str]:
 def apply_overrides(
     shipped: Mapping[str, Mapping[str, str]], overrides: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Mapping[str, str]]:
-    """Lay the operator's texts over ours. A regional language ("pt-BR") stands on its own kin ("pt") as changed."""
+    """Lay the operator's texts over ours. A regional kind ("pt-BR") stands on its language ("pt") as changed."""
     languages = dict(shipped)
     for tag in sorted(overrides, key=len):
         kin = languages.get(tag) or languages.get(tag.partition("-")[0])

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from proxy.refusal.style import PageStyle
 
-# Stand where the values of one request go, in pages prepared once for all requests. Unicode keeps these code points
-# from ever meaning anything ("noncharacters"), and neither HTML nor JSON escapes them.
+# Stand where the values of one request go, in pages prepared once for all requests. Unicode keeps these
+# code points from ever meaning anything ("noncharacters"), and neither HTML nor JSON escapes them.
 REFERENCE: Final = "\ufdd0"
 ENDS: Final = "\ufdd1"
 ENDS_ISO: Final = "\ufdd2"
@@ -70,7 +70,7 @@ class Wording:
         }
 
     def render_json(self) -> str:
-        """Write problem details (RFC 9457); section 4.2.1 gives "about:blank" to problems that a status says all of."""
+        """Write problem details (RFC 9457); "about:blank" means that the status says it all (section 4.2.1)."""
         problem: dict[str, object] = {
             "type": "urn:stockade:refused" if self.kind == "block" else "about:blank",
             "title": self.title,
