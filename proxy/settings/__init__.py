@@ -1,8 +1,8 @@
 """The settings: their schema, how they are read and checked, and how they are shown.
 
 `load_settings(path, environ)` reads a file and the environment and refuses both with every mistake at once.
-`Settings` is what was typed; what follows from it (listeners, upstream addresses, networks) comes from its
-methods.
+`Settings` is what was typed; what follows from it (listeners, upstream addresses, networks, page style) comes
+from the functions of `derived`.
 """
 
 from __future__ import annotations

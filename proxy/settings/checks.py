@@ -14,11 +14,12 @@ from proxy.settings.addresses import (
     UpstreamAddress,
     meets,
     parse_listener,
+    parse_listeners,
     parse_socket_address,
     parse_upstream,
+    parse_upstreams,
 )
 from proxy.settings.mistake import Mistake, nearest
-from proxy.settings.page_checks import check_block_page
 from proxy.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def find_warnings(settings: Settings) -> list[Mistake]:
         for path, text in _network_texts(settings)
         if (warning := parse_network(text)[1])
     ]
-    secure = settings.upstreams()[0].scheme == "https"
+    secure = parse_upstreams(settings.upstream)[0].scheme == "https"
     if secure and not settings.relay.tls_verify:
         text = (
             "the upstream's certificate is not checked: whoever stands between can read and change everything"
@@ -79,11 +80,14 @@ def find_warnings(settings: Settings) -> list[Mistake]:
         for name in ("tls_ca", "tls_server_name")
         if getattr(settings.relay, name) and not secure
     ]
-    admin = settings.admin_address()
+    admin = parse_socket_address(settings.admin) if settings.admin else None
     if admin is not None and not admin.is_loopback:
         text = f"status and metrics can be read by whoever reaches {admin}; keep it off the public network"
         found.append(Mistake(path=("admin",), text=text))
-    if any(listener.proxy_protocol for listener in settings.listeners()) and not settings.trusted_proxies:
+    if (
+        any(listener.proxy_protocol for listener in parse_listeners(settings.listen))
+        and not settings.trusted_proxies
+    ):
         text = "a listener expects the PROXY protocol, but no proxy is trusted to state a client address"
         found.append(Mistake(path=("trusted_proxies",), text=text))
     return found
@@ -238,7 +242,6 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Check], ...]] = (
     (("relay.host", "relay.via", "relay.upgrades", "relay.tls_server_name"), _check_relay),
     (("limits.url_bytes", "limits.head_bytes"), _check_limits),
     (("health.path", "health.upstream_path"), _check_health),
-    ((), check_block_page),
 )
 
 

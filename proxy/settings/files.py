@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import ssl
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from proxy.errors import SettingsError
 from proxy.settings.catalogue import options, options_of, value_of
+from proxy.settings.derived import page_style
 from proxy.settings.mistake import Mistake
-from proxy.settings.tables import Listener
+from proxy.settings.tables import BlockPageTable, Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from proxy.settings.positions import Path as SettingPath
     from proxy.settings.schema import Settings
@@ -52,26 +53,7 @@ def find_file_mistakes(settings: Settings) -> Iterator[Mistake]:
                 yield from _check_listener(item, ("listen", index))
     if _is_file(settings.relay.tls_ca) and (text := _explain_ca(settings.relay.tls_ca)):
         yield Mistake(path=("relay", "tls_ca"), text=text)
-    if _is_file(settings.block_page.texts) and (text := _explain_toml(settings.block_page.texts)):
-        yield Mistake(path=("block_page", "texts"), text=text)
-
-
-def resolve_data_dir(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """Return the directory for snapshots and the embedded store; it need not exist yet.
-
-    Left out: systemd's StateDirectory= (systemd.exec(5), several are joined by colons), else /var/lib for
-    root, else the XDG state directory.
-    """
-    if settings.data_dir:
-        return Path(settings.data_dir)
-    if given := environ.get("STATE_DIRECTORY", "").partition(":")[0]:
-        return Path(given)
-    if os.geteuid() == 0:
-        return Path("/var/lib/stockade")
-    home = environ.get("XDG_STATE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    base = Path(home) if home.startswith("/") else Path("~/.local/state").expanduser()
-    return base / "stockade"
+    yield from _check_block_page(settings)
 
 
 def _resolve_listener(item: str | Listener, base: Path) -> str | Listener:
@@ -133,12 +115,25 @@ def _explain_ca(name: str) -> str:
     return ""
 
 
-def _explain_toml(name: str) -> str:
+def _check_block_page(settings: Settings) -> Iterator[Mistake]:
+    page = settings.block_page
+    # A file that is missing was complained of already; the rest can be looked at without it.
+    readable = {name: "" for name in ("template", "texts") if not _is_file(getattr(page, name))}
+    page = msgspec.structs.replace(page, **readable)
+    if page == BlockPageTable():
+        return  # nothing of theirs: spares every command the loading of template and texts
+    from proxy.refusal.refusals import Refusals  # noqa: PLC0415  # brings the template engine with it
+    from proxy.refusal.texts import load_texts  # noqa: PLC0415  # as above
+
     try:
-        tomllib.loads(Path(name).read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return f"{name} is no TOML: {error}"
-    return ""
+        Refusals(page_style(msgspec.structs.replace(settings, block_page=page)), load_texts())
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            key, _, text = mistake.partition(": ")
+            option = key.partition(".")[0]
+            yield Mistake(
+                path=("block_page", option), text=f"{key.removeprefix(option).lstrip('.')} {text}".strip()
+            )
 
 
 def _is_file(name: str) -> bool:

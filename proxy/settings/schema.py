@@ -1,25 +1,15 @@
 """The settings as typed: one frozen struct, one table a field, defaults that run as they are.
 
-The fields are what the operator wrote; what follows from them (listeners, upstream addresses, networks) comes
-from the methods, which never fail on settings that `load` has let through.
+Values here are what the operator wrote. What follows from them (listeners, upstream addresses, networks) comes
+from the functions of `proxy.settings.derived`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from proxy.identity.forwarding import Forwarding
-from proxy.identity.networks import NetworkSet, parse_network
-from proxy.settings.addresses import (
-    ListenerAddress,
-    SocketAddress,
-    UpstreamAddress,
-    parse_listeners,
-    parse_socket_address,
-    parse_upstreams,
-)
 from proxy.settings.limits import LimitsTable, TimeoutsTable
 from proxy.settings.option import Table, option
 from proxy.settings.tables import (
@@ -31,9 +21,6 @@ from proxy.settings.tables import (
     RelayTable,
     StoreOptionsTable,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "BlockPageTable",
@@ -56,9 +43,8 @@ class Settings(Table, frozen=True, kw_only=True):
     listen: Annotated[
         str | tuple[str | Listener, ...],
         option(
-            'Where shoppers (or the load balancer) connect: "host:port", "[::]:8080", "unix:/path", a list '
-            "of "
-            "these, or tables (see Listeners).",
+            'Where shoppers (or the load balancer) connect: "host:port", "[::]:8080", "unix:/path", a list of '
+            "these, or tables that say more (see Listeners).",
             expected='"host:port", "unix:/path" or a list of these',
             source="loopback only, so that nothing is open to the world before you say so",
         ),
@@ -83,9 +69,8 @@ class Settings(Table, frozen=True, kw_only=True):
     store: Annotated[
         str,
         option(
-            'Where the lists live: "redis://host:6379/0", "rediss://…" (TLS) or "unix:/path". Empty: a '
-            "server of "
-            "our own, kept in `data_dir`.",
+            'Where the lists live: "redis://host:6379/0", "rediss://…" (TLS) or "unix:///path". Empty: an '
+            "embedded server, kept in `data_dir`.",
         ),
     ] = ""
     store_name: Annotated[
@@ -136,36 +121,3 @@ class Settings(Table, frozen=True, kw_only=True):
     block_page: BlockPageTable = msgspec.field(default_factory=BlockPageTable)
     log: LogTable = msgspec.field(default_factory=LogTable)
     store_options: StoreOptionsTable = msgspec.field(default_factory=StoreOptionsTable)
-
-    def listeners(self) -> tuple[ListenerAddress, ...]:
-        """Return where to listen."""
-        return parse_listeners(self.listen)
-
-    def upstreams(self) -> tuple[UpstreamAddress, ...]:
-        """Return the addresses of the upstream, all of one scheme."""
-        return parse_upstreams(self.upstream)
-
-    def admin_address(self) -> SocketAddress | None:
-        """Return where the control process listens, None when it is off."""
-        return parse_socket_address(self.admin) if self.admin else None
-
-    def trusted_networks(self) -> NetworkSet:
-        """Return the networks of `trusted_proxies`."""
-        return parse_networks(self.trusted_proxies)
-
-    def forwarding(self) -> Forwarding:
-        """Return who may speak for a client, and in which header."""
-        return Forwarding(
-            trusted=self.trusted_networks(),
-            header=self.client_address.header.lower().encode(),
-            single_value={
-                name.lower().encode(): parse_networks(networks)
-                for name, networks in self.client_address.single_value.items()
-            },
-            unreadable=self.client_address.unreadable,
-        )
-
-
-def parse_networks(texts: Iterable[str]) -> NetworkSet:
-    """Return the set of the networks named. Raises InputError on the first that is none."""
-    return NetworkSet(parse_network(text)[0] for text in texts)

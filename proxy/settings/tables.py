@@ -8,7 +8,6 @@ import msgspec
 
 from proxy.settings.option import DAY, SECONDS, Table, option
 
-Language = Literal["en", "fr", "nl", "de", "es", "it", "pt", "pl", "sv", "da", "ja", "ar"]
 ForwardHeader = Literal[
     "X-Forwarded-For",
     "X-Forwarded-Proto",
@@ -18,10 +17,6 @@ ForwardHeader = Literal[
     "X-Request-Id",
     "Forwarded",
 ]
-# Why no other status: 200 reads as success to caches and checkout scripts, 410 tells search engines that
-# the page is gone for good, 401 and 407 oblige us to ask for credentials, and load balancers count 5xx
-# against us as a failing back end.
-BlockStatus = Literal[403, 404, 429, 451]
 
 
 class Listener(Table, frozen=True, kw_only=True):
@@ -115,8 +110,7 @@ class RelayTable(Table, frozen=True, kw_only=True):
     tls_server_name: Annotated[
         str,
         option(
-            "The name asked for (SNI) and checked in the upstream's certificate; empty: the host of "
-            "`upstream`."
+            "The name asked for (SNI) and checked in the upstream's certificate; empty: the host in `upstream`."
         ),
     ] = ""
     resolve_every: Annotated[
@@ -199,43 +193,57 @@ class BlockPageTable(Table, frozen=True, kw_only=True):
     """What a refused shopper sees."""
 
     status: Annotated[
-        BlockStatus,
+        Literal[403, 404, 429, 451],
         option(
             "The status of a refusal.",
             expected="403, 404, 429 or 451 (200 reads as success, 410 as gone for good, 5xx as our failure)",
-            source="RFC 9110 section 15.5.4 (403), 15.5.5 (404), RFC 6585 section 4 (429), RFC 7725 (451). "
-            "Not "
-            "200 (scripts and caches take it for success), 410 (search engines drop the page for good) or "
-            "5xx (load balancers take us for broken)",
+            source="RFC 9110 sections 15.5.4 (403) and 15.5.5 (404), RFC 6585 section 4 (429), RFC 7725 (451). "
+            "Not 200: scripts and caches take it for success; not 410: search engines drop the page for good; "
+            "not 5xx: load balancers take us for broken",
         ),
     ] = 403
     shop_name: Annotated[str, option("The shop's name at the top of the page; empty: none.")] = ""
     accent: Annotated[
         str, option('Colour of rule and button, "#rgb" or "#rrggbb".', expected='a colour such as "#2f5d50"')
     ] = "#2f5d50"
+    background: Annotated[
+        str, option("Colour around the page's sheet.", expected='a colour such as "#f6f2ea"')
+    ] = "#f6f2ea"
+    text_colour: Annotated[
+        str,
+        option(
+            "Colour of the text; empty: one that reads well on the background is chosen.",
+            expected='a colour such as "#222222"',
+            source="WCAG 2.2 success criterion 1.4.3 asks for a contrast of 4.5:1; less is refused",
+        ),
+    ] = ""
     logo: Annotated[
         str,
         option(
-            "The shop's logo: a data: URL keeps the page to one request; an https: URL must be on a host "
-            "that "
-            "does not refuse the shopper too.",
+            "The shop's logo: a data: URL (the page stays one request), or an https: URL on a host that does not "
+            "refuse the shopper too.",
         ),
     ] = ""
     contact: Annotated[
         str,
         option(
-            'Where a shopper can object: "mailto:help@shop.example", "https://…" or "tel:+31…"; empty: none.'
+            'Where a shopper can object: "mailto:help@shop.example", "https://…" or "tel:+31…"; empty: none. '
+            "`{reference}` in it becomes the reference.",
         ),
     ] = ""
     contact_label: Annotated[
         str, option("The words of the contact link; empty: a translated standard text.")
     ] = ""
     default_language: Annotated[
-        Language, option("The language for those who ask for none that we speak.")
+        str,
+        option(
+            "The language for those who ask for none that we speak: en, fr, nl, de, es, it, pt, pl, sv, da, ja, "
+            "ar, or one that `texts` adds.",
+        ),
     ] = "en"
     template: Annotated[
         str,
-        option("File with an HTML template of your own (see docs/block-page.md); empty: ours.", file="read"),
+        option("File with an HTML template of your own (docs/block-page.md); empty: ours.", file="read"),
     ] = ""
     texts: Annotated[
         str,
