@@ -1,0 +1,118 @@
+"""Clients for Redis and Valkey, and the one place where the library's errors become ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from proxy.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis.asyncio import Redis
+
+CONNECT_TIMEOUT = 2.0  # seconds; a server in the same data centre answers in milliseconds
+ANSWER_TIMEOUT = 5.0  # seconds for one command: our longest runs 5 ms, the rest is a busy or forking server
+SCHEMES = ("redis", "rediss", "unix")
+
+
+def masked(url: str) -> str:
+    """Return `url` fit for messages and logs: a password in it becomes ***."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an unreadable URL)"
+    host = parts.netloc
+    if "@" in host:
+        user, _, host = host.rpartition("@")
+        name, colon, _ = user.partition(":")
+        host = f"{name}{':***' if colon else ''}@{host}"
+    query = urlencode([(k, "***" if k == "password" else v) for k, v in parse_qsl(parts.query)], safe="*/")
+    return f"{parts.scheme}://{host}{parts.path}{'?' if query else ''}{query}"
+
+
+def open_client(
+    url: str, *, retries: int = 3, answer_timeout: float = ANSWER_TIMEOUT, name: str = "stockade"
+) -> Redis:
+    """Return a client for `url` (redis://, rediss:// or unix://). It connects with its first command.
+
+    Everything redis-py 8 would choose by itself is chosen here: it defaults to ten retries (minutes of
+    silence when a server is away), and to RESP3, whose answers have other shapes. A command that is
+    retried may have run already: whatever we send more than once is safe to run twice.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise StoreError(
+            f"store {masked(url)!r} is no Redis URL: write redis://host:6379/0, rediss://… for TLS, "
+            "or unix:///path/to/socket"
+        )
+    tcp = {} if scheme == "unix" else {"socket_keepalive": True}
+    backoff = ExponentialWithJitterBackoff(base=0.05, cap=0.5) if retries else NoBackoff()
+    try:
+        return redis.asyncio.Redis.from_url(
+            url,
+            protocol=2,
+            client_name=name,
+            socket_timeout=answer_timeout,
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            socket_read_size=256 * 1024,
+            health_check_interval=0,
+            retry=Retry(backoff, retries),
+            **tcp,
+        )
+    except ValueError as error:
+        raise StoreError(f"store {masked(url)!r} cannot be used: {error}") from None
+
+
+@contextmanager
+def store_errors(url: str) -> Iterator[None]:
+    """Raise StoreError, with a message that says what to do, for whatever the client library raises."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise StoreError(explain_error(url, error)) from error
+
+
+def explain_error(url: str, error: Exception) -> str:
+    """Return one sentence on what the server at `url` did, and the way out."""
+    text = str(error)
+    for kind, start, meaning in _MEANINGS:
+        if isinstance(error, kind) and text.startswith(start):
+            return f"the store at {masked(url)} {meaning.format(text or type(error).__name__)}"
+    return f"the store at {masked(url)} answered with an error: {text}"
+
+
+# The first that fits, so subclasses come before what they derive from. {} is what the library says.
+_MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
+    (AuthenticationError, "", "refuses our user name or password: set `store` to redis://user:password@host"),
+    (AuthorizationError, "", "refuses our user name or password: set `store` to redis://user:password@host"),
+    (ResponseError, "NOAUTH", "wants a password: set `store` to redis://:password@host"),
+    (ResponseError, "WRONGPASS", "refuses our password: set `store` to redis://user:password@host"),
+    (NoPermissionError, "", "does not let our user do this ({}): widen its ACL"),
+    (BusyLoadingError, "", "is still loading its data: try again in a moment"),
+    (ReadOnlyError, "", "is a read-only replica: point `store` at the primary"),
+    (OutOfMemoryError, "", "has no memory left for new entries: raise its maxmemory"),
+    (ResponseError, "MISCONF", "takes no changes because it cannot save to its disk: see its log and disk"),
+    (ResponseError, "WRONGTYPE", "keeps something else under our names: set another `store_name`"),
+    (RedisTimeoutError, "", "does not answer in time: see whether it is overloaded or cut off"),
+    (RedisConnectionError, "", "cannot be reached ({}): see whether the server runs"),
+    (OSError, "", "cannot be reached ({}): see whether the server runs"),
+)
