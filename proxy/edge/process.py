@@ -1,0 +1,284 @@
+"""The worker process: from inherited sockets to a drained end.
+
+It talks with the supervisor over a socket pair, a letter a message: the supervisor says to drain, to quit
+(drain without waiting for the load balancer) or to reload (with the settings), the worker says that it is ready. When
+the pair closes, the supervisor is gone, and the worker quits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import pickle
+import signal
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+
+from proxy.edge.build import build_pool, build_server_tls, build_site
+from proxy.edge.health import UpstreamMonitor
+from proxy.edge.listener import Acceptor, Listener
+from proxy.edge.site import Inlet, Site
+from proxy.edge.worker import Worker
+from proxy.errors import StockadeError
+from proxy.observability.counters import PROCESS_GAUGES, REPLICATION_STATES, CounterPage, Slot
+from proxy.observability.decision_log import DecisionLog
+from proxy.observability.logs import configure_logs, get_logger
+from proxy.store.replication import Replica
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Coroutine, Sequence
+
+    from proxy.edge.pool import Pool
+    from proxy.policy.snapshot import Snapshot
+    from proxy.settings import Settings
+    from proxy.settings.addresses import ListenerAddress
+
+_READY: Final = b"R"
+DRAIN: Final = b"D"
+QUIT: Final = b"Q"
+RELOAD: Final = b"L"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTask:
+    """What the supervisor hands a worker: its row of counters, its own sockets, where the store is."""
+
+    row: int
+    sockets: Sequence[tuple[socket.socket, ListenerAddress]]
+    control: socket.socket
+    page: CounterPage
+    store_url: str
+
+
+def run_worker(task: WorkerTask, settings: Settings) -> None:
+    """Run until drained; the process ends behind it."""
+    # Ctrl-C reaches the whole process group; the supervisor decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    configure_logs(level=settings.log.level, form=settings.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_WorkerProcess(task, settings).run())
+
+
+class _WorkerProcess:
+    """One worker's life."""
+
+    def __init__(self, task: WorkerTask, settings: Settings) -> None:
+        self._task = task
+        self._settings = settings
+        self._log = get_logger("worker").bind(worker=task.row, pid=os.getpid())
+        self._ending = asyncio.Event()
+        self._in_no_hurry = False
+        self._contexts: list[tuple[ssl.SSLContext, ListenerAddress]] = []
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        task, settings = self._task, self._settings
+        counters = task.page.row(task.row)
+        for slot in PROCESS_GAUGES:
+            counters[slot] = 0
+        counters[Slot.PID] = os.getpid()
+        counters[Slot.STARTS] += 1
+        site = build_site(settings)
+        decisions = DecisionLog(Path(settings.log.decisions) if settings.log.decisions else None)
+        worker: Worker  # made from the pool, whose clock it is
+        pool = build_pool(settings, clock=lambda: worker.clock, counters=counters)
+        self._pool = pool
+        self._worker = worker = Worker(site, pool, decisions, task.page, task.row)
+        self._listen_for_orders()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._ending.set)
+        replica = Replica(
+            task.store_url,
+            settings.store_name,
+            on_swap=self._swap,
+            on_state=self._replication_state,
+        )
+        self._replica = replica
+        self._spawn(replica.run())
+        await pool.resolve()
+        self._watch_upstream()
+        self._spawn(worker.tick_forever())
+        self._spawn(self._resolve_forever())
+        self._spawn(self._note_age_forever())
+        try:
+            # A worker that starts without its list would let pass whom the others refuse: connections wait in the
+            # kernel's queue meanwhile, but not for ever.
+            await asyncio.wait_for(replica.loaded.wait(), settings.store_options.start_wait)
+        except TimeoutError:
+            self._log.error(
+                "serving without a list: the store could not be read in time", store=replica.message
+            )
+        acceptors = [Acceptor(worker, listener) for listener in self._listeners()]
+        for acceptor in acceptors:
+            await acceptor.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays: never walk it again
+        os.write(task.control.fileno(), _READY)
+        await self._ending.wait()
+        await self._drain(acceptors)
+        for each in list(self._background):
+            each.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await replica.close()
+        await pool.close()
+        decisions.close()
+
+    # -- parts
+
+    def _listeners(self) -> list[Listener]:
+        listeners = []
+        for sock, address in self._task.sockets:
+            context = build_server_tls(address) if address.tls else None
+            if context is not None:
+                self._contexts.append((context, address))
+            listeners.append(
+                Listener(
+                    sock=sock,
+                    inlet=Inlet(tls=context is not None, port=address.address.port),
+                    tls=context,
+                    proxy_protocol=address.proxy_protocol,
+                )
+            )
+        return listeners
+
+    def _swap(self, snapshot: Snapshot) -> None:
+        worker = self._worker
+        worker.snapshot = snapshot
+        worker.snapshot_loaded = True
+        worker.counters[Slot.SNAPSHOT_LOADS] += 1
+
+    def _replication_state(self, state: str, message: str) -> None:
+        self._worker.counters[Slot.REPLICATION] = REPLICATION_STATES.index(state)
+        log = self._log.info if state in ("loading", "following") else self._log.error
+        log("replication: " + state, detail=message)
+
+    async def _note_age_forever(self) -> None:
+        """Put the snapshot's age where health and metrics read it."""
+        worker, replica = self._worker, self._replica
+        while True:
+            age = replica.age(time.monotonic())
+            if age is not None:
+                worker.counters[Slot.SNAPSHOT_SEEN_MS] = int((time.time() - age) * 1000)
+                seen = "" if age < 5 else f", {age:.0f} s old ({replica.state})"
+                worker.snapshot_detail = (
+                    f"{len(worker.snapshot)} entries at list version {worker.snapshot.version}{seen}"
+                )
+            else:
+                worker.snapshot_detail = f"not loaded: {replica.message or 'reading the store'}"
+            await asyncio.sleep(0.5)
+
+    async def _resolve_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.relay.resolve_every)
+            await self._pool.resolve()
+
+    def _watch_upstream(self) -> None:
+        settings = self._settings
+        monitor = UpstreamMonitor(
+            self._pool,
+            path=settings.health.upstream_path.encode(),
+            host=self._worker.site.upstream_host,
+            every=settings.health.upstream_every,
+            timeout=settings.health.upstream_timeout,
+        )
+        self._worker.monitor = monitor
+        self._monitor_task = self._spawn(monitor.run())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        spawned = asyncio.get_running_loop().create_task(work)
+        self._background.add(spawned)
+        spawned.add_done_callback(self._background.discard)
+        return spawned
+
+    # -- orders of the supervisor
+
+    def _listen_for_orders(self) -> None:
+        control = self._task.control
+        control.setblocking(False)
+        asyncio.get_running_loop().add_reader(control.fileno(), self._order)
+        self._orders = b""
+
+    def _order(self) -> None:
+        try:
+            data = self._task.control.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._task.control.fileno())
+            self._ending.set()
+            return
+        self._orders += data
+        while self._orders:
+            if self._orders[:1] in (DRAIN, QUIT):
+                self._in_no_hurry = self._orders[:1] == DRAIN
+                self._ending.set()
+                self._orders = self._orders[1:]
+            else:
+                size = int.from_bytes(self._orders[1:5])
+                if len(self._orders) < 5 + size:
+                    return
+                settings = pickle.loads(self._orders[5 : 5 + size])  # noqa: S301 - from our own parent process
+                self._orders = self._orders[5 + size :]
+                self._reload(settings)
+
+    def _reload(self, settings: Settings) -> None:
+        """Swap in new settings whole, or keep the old ones whole."""
+        worker = self._worker
+        try:
+            site = build_site(settings)
+            pool = build_pool(settings, clock=lambda: worker.clock, counters=worker.counters)
+            contexts = [(context, address.certificate, address.key) for context, address in self._contexts]
+            for _, certificate, key in contexts:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        except (StockadeError, OSError) as error:
+            self._log.error("the new settings are not used", error=str(error))
+            return
+        for context, certificate, key in contexts:
+            context.load_cert_chain(certificate, key)
+        self._settings = settings
+        self._spawn(self._swap_site(site, pool))
+
+    async def _swap_site(self, site: Site, pool: Pool) -> None:
+        await pool.resolve()
+        old, self._pool = self._pool, pool
+        worker = self._worker
+        worker.pool = pool
+        worker.site = site
+        for target in old.targets:
+            target.retire()
+        self._monitor_task.cancel()
+        self._watch_upstream()
+        worker.decisions.reopen()
+        self._log.info("settings reloaded")
+
+    # -- the end
+
+    async def _drain(self, acceptors: list[Acceptor]) -> None:
+        """Leave without losing a request: not ready at once, then no new connections, then none in flight."""
+        worker, timeouts = self._worker, self._settings.timeouts
+        worker.draining = True
+        worker.tick()
+        await asyncio.sleep(timeouts.drain_wait if self._in_no_hurry else 0)
+        for acceptor in acceptors:
+            acceptor.close()
+        for sock, _ in self._task.sockets:
+            sock.close()
+        end = time.monotonic() + timeouts.drain_limit
+        while worker.connections and time.monotonic() < end:
+            for connection in list(worker.connections):
+                connection.drain()
+            await asyncio.sleep(0.05)
+        for connection in list(worker.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+        worker.decisions.flush()

@@ -1,0 +1,144 @@
+"""Binding the listening sockets, before anything is forked."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from proxy.errors import StartError
+from proxy.settings.addresses import ListenerAddress, SocketAddress
+from proxy.settings.derived import admin_address, listeners
+
+if TYPE_CHECKING:
+    from proxy.settings import Settings
+
+# Connections the kernel holds while a worker is being replaced; cut to net.core.somaxconn (4096 since Linux 5.4).
+BACKLOG: Final = 4096
+
+
+@dataclass(slots=True, kw_only=True)
+class Binding:
+    """One listening address with its sockets: one a worker, or one for all of them on a unix path.
+
+    `bound` is the address as bound (port 0 has become a real one).
+    """
+
+    address: ListenerAddress
+    bound: SocketAddress
+    sockets: list[socket.socket]
+
+    def keep(self, row: int) -> socket.socket:
+        """In a worker: close the others' sockets and give its own."""
+        own = self.sockets[row % len(self.sockets)]
+        for sock in self.sockets:
+            if sock is not own:
+                sock.close()
+        return own
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close the sockets; `remove` a unix socket's file as well."""
+        for sock in self.sockets:
+            sock.close()
+        if remove and self.bound.is_unix:
+            Path(self.bound.path).unlink(missing_ok=True)
+
+
+def bind_listeners(settings: Settings, workers: int) -> list[Binding]:
+    """Bind every listener of the settings for `workers` processes; raises StartError that names the address."""
+    bindings: list[Binding] = []
+    try:
+        bindings.extend(_bind(address, workers) for address in listeners(settings))
+    except StartError:
+        for binding in bindings:
+            binding.close(remove=True)
+        raise
+    return bindings
+
+
+def bind_admin(settings: Settings) -> socket.socket | None:
+    """Bind the control process's socket, None when it is off; raises StartError."""
+    address = admin_address(settings)
+    return None if address is None else bind_one(address, "admin")
+
+
+def _bind(listener: ListenerAddress, workers: int) -> Binding:
+    address = listener.address
+    # Bound alone first: with SO_REUSEPORT a second service of the same user would share the port unnoticed.
+    first = bind_one(address, "listen")
+    if address.is_unix:
+        return Binding(address=listener, bound=address, sockets=[first])
+    port = first.getsockname()[1]
+    bound = SocketAddress(host=address.host, port=port)
+    first.close()
+    sockets = [bind_one(bound, "listen", share=True) for _ in range(workers)]
+    return Binding(address=listener, bound=bound, sockets=sockets)
+
+
+def bind_one(address: SocketAddress, option: str, *, share: bool = False) -> socket.socket:
+    """Bind and listen on one address; `share`: with others of ours (SO_REUSEPORT). Raises StartError."""
+    try:
+        if address.is_unix:
+            return _bind_unix(address.path)
+        family, _, _, _, where = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if share:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            sock.bind(where)
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as error:
+        raise StartError(f"{option}: {_explain(address, error)}") from error
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    """Bind a unix socket for the owner and group, in place of one that nobody listens on any more."""
+    file = Path(path)
+    if file.exists():
+        if not file.is_socket():
+            raise OSError(errno.EEXIST, "a file that is no socket is in the way")
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path) == 0:
+                raise OSError(errno.EADDRINUSE, "somebody listens there")
+        file.unlink()
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        mask = os.umask(0o117)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(mask)
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _explain(address: SocketAddress, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{address} is taken by another program: stop it (`ss -ltnp` names it), or choose another address"
+        )
+    if error.errno == errno.EACCES and not address.is_unix and address.port < 1024:
+        return (
+            f"{address}: ports below 1024 need CAP_NET_BIND_SERVICE (systemd AmbientCapabilities=); "
+            "grant it, or take a higher port"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{address} is no address of this machine"
+    return f"{address} cannot be bound: {error.strerror or error}"

@@ -1,0 +1,1 @@
+"""What Stockade tells of itself: counters in shared memory, the decision log, structured logs."""
