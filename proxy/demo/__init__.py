@@ -2,8 +2,9 @@
 
 Everything lives in memory, is bounded, and is gone when the process ends. Modules, from pure to I/O:
 
-    catalogue drawings content orders   what is sold, its pictures, download content, checkout rules (pure)
-    state sessions                      carts, accounts, orders, stock; the cookie that finds them
+    catalogue content orders            what is sold, download content, checkout rules (pure)
+    shapes plants tools drawings        the pictures (pure)
+    stock state sessions                   carts, accounts, orders, stock; the cookie that finds them
     rendering                           Jinja2 pages with ETag, gzip and sensible headers
     pages cart checkout account         what shoppers click
     api problem                         the JSON checkout and its RFC 9457 errors

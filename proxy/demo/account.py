@@ -23,7 +23,7 @@ async def show_account(request: web.Request) -> web.Response:
     account = state.accounts.get(session.email)
     if account is None:
         return see_other("/account/login")
-    orders = state.find_orders(account.email)
+    orders = state.find_orders(session)
     return render_page(request, "account.html", account=account, orders=orders)
 
 
@@ -85,5 +85,6 @@ async def logout(request: web.Request) -> web.Response:
     await read_form(request)
     session = keep_session(request)
     session.email = ""
+    session.orders = []
     session.notice = "You are signed out. See you soon."
     return see_other("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from proxy.demo.drawings import BLUSH, CREAM, FRESH, MUSTARD, SLATE, TERRACOTTA
+from proxy.demo.shapes import BLUSH, CREAM, FRESH, SLATE, TERRACOTTA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,8 +72,8 @@ PRODUCTS: Final = (
         category="easy-plants",
         price=1650,
         blurb="Round leaves on thin stalks, and a new baby plant every few weeks.",
-        story="Gardeners used to hand pilea cuttings over the fence, which is how it got the name friendship "
-        "plant. Turn the pot a quarter each week and it grows into an even dome.",
+        story="Gardeners used to hand pilea cuttings over the fence, which is how it got the name "
+        "friendship plant. Turn the pot a quarter each week and it grows into an even dome.",
         facts=_plant_facts("Bright, no midday sun", "When the top is dry", "25 cm", "Safe for cats and dogs"),
         picture=("pilea", BLUSH, _SKY),
         stock=38,
@@ -85,8 +85,8 @@ PRODUCTS: Final = (
         category="easy-plants",
         price=2450,
         blurb="Upright, striped and all but impossible to kill.",
-        story="Put it in a dim hallway, forget it for three weeks, and it will look just as it did. The one thing "
-        "it dislikes is standing in water.",
+        story="Put it in a dim hallway, forget it for three weeks, and it will look just as it did. The one "
+        "thing it dislikes is standing in water.",
         facts=_plant_facts("Any, even shade", "Every three weeks", "60 cm", "Keep out of reach"),
         picture=("snake", SLATE, _PEACH),
         stock=44,
@@ -98,24 +98,11 @@ PRODUCTS: Final = (
         category="easy-plants",
         price=1195,
         blurb="Three arms, one pink flower, endless patience.",
-        story="Give it your sunniest sill. With a cool, dry winter rest it opens a flower in June, usually on the "
-        "one night you are away.",
+        story="Give it your sunniest sill. With a cool, dry winter rest it opens a flower in June, usually "
+        "on the one night you are away.",
         facts=_plant_facts("Full sun", "Once a month", "20 cm", "Safe, if prickly"),
         picture=("cactus", CREAM, _LILAC),
         stock=52,
-    ),
-    Product(
-        slug="aloe",
-        name="Aloe",
-        latin="Aloe vera",
-        category="easy-plants",
-        price=1450,
-        blurb="A sculptural rosette that lives on sunshine and neglect.",
-        story="Aloe keeps its own water in its leaves, so yours can wait. It makes offsets at the foot: pot them "
-        "up and you have a present ready.",
-        facts=_plant_facts("Sun", "Every two weeks", "30 cm", "Keep out of reach"),
-        picture=("aloe", MUSTARD, _MINT),
-        stock=31,
     ),
     Product(
         slug="string-of-pearls",
@@ -124,8 +111,8 @@ PRODUCTS: Final = (
         category="easy-plants",
         price=1895,
         blurb="Strands of green beads for a high shelf or a hook by the window.",
-        story="Each pearl is a leaf with a tiny window that lets the light in. Hang it where you can reach it, and "
-        "water from below.",
+        story="Each pearl is a leaf with a tiny window that lets the light in. Hang it where you can reach "
+        "it, and water from below.",
         facts=_plant_facts("Bright", "Every two weeks", "Trails to 60 cm", "Keep out of reach"),
         picture=("pearls", TERRACOTTA, _SKY),
         stock=17,
@@ -137,8 +124,8 @@ PRODUCTS: Final = (
         category="lush-plants",
         price=3495,
         blurb="The generous one: big split leaves that open one after another.",
-        story="A happy monstera unrolls a new leaf every month in summer. Give it a stake to climb and wipe the "
-        "leaves now and then: they shine.",
+        story="A happy monstera unrolls a new leaf every month in summer. Give it a stake to climb and wipe "
+        "the leaves now and then: they shine.",
         facts=_plant_facts("Bright, no midday sun", "Once a week", "70 cm", "Keep out of reach"),
         picture=("monstera", TERRACOTTA, _MINT),
         stock=23,
@@ -150,8 +137,8 @@ PRODUCTS: Final = (
         category="lush-plants",
         price=1995,
         blurb="A fountain of soft fronds that loves your bathroom.",
-        story="Ferns were growing before there were flowers. This one asks for moist air and soil that never quite "
-        "dries, and pays in green.",
+        story="Ferns were growing before there were flowers. This one asks for moist air and soil that "
+        "never quite dries, and pays in green.",
         facts=_plant_facts("Half shade", "Twice a week", "45 cm", "Safe for cats and dogs"),
         picture=("fern", TERRACOTTA, _BUTTER),
         stock=29,
@@ -163,8 +150,8 @@ PRODUCTS: Final = (
         category="lush-plants",
         price=2995,
         blurb="Glossy leaves in deep green and burgundy on a slim red stem.",
-        story="It grows straight for the ceiling. Pinch out the tip once and it becomes a small tree, with branches "
-        "to match.",
+        story="It grows straight for the ceiling. Pinch out the tip once and it becomes a small tree, with "
+        "branches to match.",
         facts=_plant_facts("Bright", "Once a week", "65 cm", "Keep out of reach"),
         picture=("rubber", CREAM, _PEACH),
         stock=19,
@@ -176,8 +163,8 @@ PRODUCTS: Final = (
         category="lush-plants",
         price=2250,
         blurb="White sails above dark leaves, in flower for weeks.",
-        story="It tells you when it is thirsty: the leaves sink, and stand up again an hour after watering. Flowers "
-        "return twice a year.",
+        story="It tells you when it is thirsty: the leaves sink, and stand up again an hour after watering. "
+        "Flowers return twice a year.",
         facts=_plant_facts("Half shade", "When it droops", "50 cm", "Keep out of reach"),
         picture=("lily", SLATE, _LILAC),
         stock=26,
@@ -189,8 +176,8 @@ PRODUCTS: Final = (
         category="pots-and-tools",
         price=3250,
         blurb="A long spout that pours where you point it and nowhere else.",
-        story="Balanced for one hand, with a spout thin enough to reach under low leaves. Powder-coated steel, in "
-        "the blue of a rainy afternoon.",
+        story="Balanced for one hand, with a spout thin enough to reach under low leaves. Powder-coated "
+        "steel, in the blue of a rainy afternoon.",
         facts=_tool_facts("Powder-coated steel", "1.5 l, 24 cm high", "Rinse, dry upside down"),
         picture=("can", SLATE, _BUTTER),
         stock=21,
@@ -202,7 +189,8 @@ PRODUCTS: Final = (
         category="pots-and-tools",
         price=1750,
         blurb="A fine cloud for ferns on dry winter days.",
-        story="One pull gives one soft cloud. The bottle is recycled glass, so each has a slightly different green.",
+        story="One pull gives one soft cloud. The bottle is recycled glass, so each has a slightly "
+        "different green.",
         facts=_tool_facts("Recycled glass, brass", "300 ml, 18 cm high", "Fill with rain water"),
         picture=("mister", FRESH, _MINT),
         stock=34,
@@ -214,8 +202,8 @@ PRODUCTS: Final = (
         category="pots-and-tools",
         price=2695,
         blurb="Terracotta, cream and slate: room for the next three sizes up.",
-        story="Fired in small batches and left unglazed inside, so that roots can breathe. All three have a hole "
-        "where it matters.",
+        story="Fired in small batches and left unglazed inside, so that roots can breathe. All three have a "
+        "hole where it matters.",
         facts=_tool_facts("Earthenware", "9, 12 and 17 cm", "Soak before first use"),
         picture=("pots", TERRACOTTA, _PEACH),
         stock=16,

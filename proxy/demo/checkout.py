@@ -25,6 +25,7 @@ from proxy.demo.state import STATE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_ORDERS_KEPT = 20  # that one browser may still look at
 _DEFAULTS = {"country": "NL", "shipping": "standard", "payment": "on-delivery"}
 
 
@@ -49,11 +50,11 @@ async def submit_checkout(request: web.Request) -> web.Response:
     details = parse_details(form)
     if not isinstance(details, Details):
         return _render_form(request, form, details, status=422)
-    order = request.app[STATE].place_order(session.cart, details)
+    order = request.app[STATE].place_order(session.cart, details, account=session.email)
     if not isinstance(order, Order):
         return _render_form(request, form, describe_shortage(request, order), status=409)
     session.cart.clear()
-    session.last_order = order.number
+    session.orders = [order.number, *session.orders[: _ORDERS_KEPT - 1]]
     return see_other(f"/checkout/thanks/{order.number}")
 
 
@@ -61,7 +62,7 @@ async def show_thanks(request: web.Request) -> web.Response:
     """`GET /checkout/thanks/{number}`: the confirmation, for the browser that ordered."""
     number = request.match_info["number"]
     order = request.app[STATE].orders.get(number)
-    if order is None or read_session(request).last_order != number:
+    if order is None or number not in read_session(request).orders:
         raise web.HTTPNotFound
     return render_page(request, "thanks.html", order=order, **_choices())
 

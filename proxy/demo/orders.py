@@ -77,7 +77,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A placed order. `placed` is in unix seconds, amounts in euro cents."""
+    """A placed order. `placed` is in unix seconds, amounts in euro cents, `account` empty for a guest."""
 
     number: str
     details: Details
@@ -85,6 +85,7 @@ class Order:
     goods: int
     delivery: int
     placed: float
+    account: str
 
     @property
     def total(self) -> int:

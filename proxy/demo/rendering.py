@@ -19,8 +19,8 @@ from proxy.demo.state import STATE
 _WORTH_GZIP = 1024  # below, gzip saves less than the packet it fits in anyway
 # One answer, one origin: nothing inline, nothing from elsewhere, nobody may frame the shop.
 PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }
 
 

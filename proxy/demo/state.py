@@ -44,13 +44,13 @@ class Bounded(OrderedDict[K, V], Generic[K, V]):
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One browser: its cart (slug to quantity), who is logged in, and a message for the next page."""
+    """One browser: cart (slug to quantity), who is signed in, a message for the next page, orders placed."""
 
     key: str
     cart: dict[str, int] = field(default_factory=dict)
     email: str = ""
     notice: str = ""
-    last_order: str = ""
+    orders: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,9 @@ class State:
         """Give the token that forms of this session must send back."""
         return hmac.new(self._secret, session.key.encode(), hashlib.sha256).hexdigest()
 
-    def place_order(self, cart: Mapping[str, int], details: Details) -> Order | list[str]:
+    def place_order(
+        self, cart: Mapping[str, int], details: Details, *, account: str = ""
+    ) -> Order | list[str]:
         """Take the goods out of stock and keep the order, or give the slugs of which too few are left."""
         short = self.stock.take(cart)
         if short:
@@ -94,6 +96,7 @@ class State:
             goods=goods,
             delivery=derive_delivery(goods, details.shipping),
             placed=time.time(),
+            account=account,
         )
         self.orders[order.number] = order
         return order
@@ -105,10 +108,16 @@ class State:
             return None
         return order
 
-    def find_orders(self, email: str) -> list[Order]:
-        """Find the orders placed with an e-mail, newest first."""
-        wanted = email.casefold()
-        return [order for order in reversed(self.orders.values()) if order.details.email.casefold() == wanted]
+    def find_orders(self, session: Session) -> list[Order]:
+        """Find the orders of this browser and of the account it is signed in to, newest first.
+
+        Not those that merely name the account's e-mail: nobody has proved that the address is theirs.
+        """
+        return [
+            order
+            for order in reversed(self.orders.values())
+            if order.number in session.orders or (order.account and order.account == session.email)
+        ]
 
 
 STATE = web.AppKey("state", State)

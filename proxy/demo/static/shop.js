@@ -28,8 +28,3 @@ for (const choice of document.querySelectorAll("[data-cost]")) {
     sums.querySelector("[data-total]").textContent = price(Number(sums.dataset.goods) + cost);
   });
 }
-
-// Changing a quantity in the cart needs no second click.
-for (const form of document.querySelectorAll("form.amount")) {
-  form.querySelector("select").addEventListener("change", () => form.requestSubmit());
-}
