@@ -87,12 +87,11 @@ class NetworkSet:
     look-up grows with the number of lengths, not of networks.
     """
 
-    __slots__ = ("_four", "_six", "networks")
+    __slots__ = ("_groups", "networks")
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self.networks = frozenset(networks)
-        self._four = self._group(4)
-        self._six = self._group(16)
+        self._groups = {size: self._group(size) for size in (4, 16)}
 
     def _group(self, size: int) -> tuple[tuple[int, frozenset[int]], ...]:
         by_shift: dict[int, set[int]] = {}
@@ -103,8 +102,9 @@ class NetworkSet:
         return tuple((shift, frozenset(by_shift[shift])) for shift in sorted(by_shift))
 
     def __contains__(self, packed: bytes) -> bool:
+        groups = self._groups.get(len(packed), ())
         address = int.from_bytes(packed)
-        for shift, keys in self._four if len(packed) == 4 else self._six:
+        for shift, keys in groups:  # noqa: SIM110 - any() with a generator takes twice as long
             if address >> shift in keys:
                 return True
         return False

@@ -40,8 +40,7 @@ class Snapshot:
         self.version = version
         self.generation = 0
         self.unindexed: dict[Identifier, int] = {}
-        self._four = AddressIndex(32)
-        self._six = AddressIndex(128)
+        self._indexes = {4: AddressIndex(32), 16: AddressIndex(128)}
         self._pool = RecordPool()
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -84,9 +83,9 @@ class Snapshot:
 
         All that exist, whether they hold now or not. For most addresses that is the empty tuple.
         """
-        index = self._four if len(packed) == 4 else self._six
-        found = index.find(int.from_bytes(packed))
-        if found is None:
+        index = self._indexes.get(len(packed))
+        found = index.find(int.from_bytes(packed)) if index is not None else None
+        if index is None or found is None:
             return ()
         hits: list[Hit] = []
         for prefix, records in found:
@@ -109,7 +108,7 @@ class Snapshot:
             return None
         if packed is None:
             return None
-        return self._four if len(packed) == 4 else self._six, int.from_bytes(packed), prefix
+        return self._indexes[len(packed)], int.from_bytes(packed), prefix
 
     def _records(self, entries: Sequence[Entry]) -> Records | None:
         if len(entries) == 1:

@@ -146,5 +146,5 @@ def test_an_entry_costs_little_memory() -> None:
 def test_an_address_far_from_all_networks_probes_none() -> None:
     """The cost of a miss does not grow with the number of networks or of their lengths."""
     snapshot = load(block(f"203.0.{third}.0/{prefix}") for third in (0, 128) for prefix in range(17, 33))
-    index = snapshot._four
+    index = snapshot._indexes[4]
     assert index._slots.get(int.from_bytes(packed("198.51.100.1")) >> 16, index._wide) == ()
