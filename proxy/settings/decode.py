@@ -20,6 +20,7 @@ from proxy.settings.catalogue import (
     split_annotated,
     tables,
 )
+from proxy.settings.masking import hide_passwords
 from proxy.settings.mistake import Mistake, dotted, nearest
 from proxy.settings.option import BYTES, SECONDS, Table
 from proxy.settings.quantity import parse_bytes, parse_seconds
@@ -150,6 +151,7 @@ def _shown(value: Any) -> str:
         text = repr_toml(value)
     except TypeError:  # dates and times are TOML too
         text = str(value)
+    text = hide_passwords(text)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

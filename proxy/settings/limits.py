@@ -52,7 +52,7 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     connections: Annotated[
         int,
         option(
-            "Client connections of all workers together; more wait in the kernel's queue.",
+            "Client connections of all workers together; more are turned away with 503.",
             ge=1,
             le=1_000_000,
             source="each may need a second descriptor for the upstream: 8000 fit far under systemd's hard "
@@ -62,8 +62,8 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     connections_per_client: Annotated[
         int,
         option(
-            "Connections from one client address; 0: no limit. Not applied to trusted proxies, who carry "
-            "everybody.",
+            "Connections from one client address, counted by each worker; more are turned away with 503. "
+            "0: no limit. Not applied to trusted proxies, who carry everybody.",
             ge=0,
             le=1_000_000,
             source="browsers open 6 a host; 512 leaves room for an office or a mobile carrier behind one "
@@ -154,7 +154,7 @@ class TimeoutsTable(Table, frozen=True, kw_only=True):
             unit=SECONDS,
             ge=0,
             le=DAY,
-            source="under the 5s of Apache's KeepAliveTimeout and Node's keepAliveTimeout",
+            source="under the 5s of Apache's KeepAliveTimeout and of Node's keepAliveTimeout (up to Node 25)",
         ),
     ] = 4.0
     tunnel_idle: Annotated[

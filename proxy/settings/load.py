@@ -13,6 +13,7 @@ from proxy.settings.checks import find_mistakes, find_warnings
 from proxy.settings.decode import decode_settings
 from proxy.settings.environment import read_variables
 from proxy.settings.files import find_file_mistakes, resolve_files
+from proxy.settings.masking import hide_passwords
 from proxy.settings.mistake import Mistake, Origins
 from proxy.settings.positions import find_positions
 
@@ -128,7 +129,8 @@ def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> M
         hint = f"; write {name.strip()} = {value.strip()}"
     shown = f" in: {line}" if line else ""
     return Mistake(
-        place=f"{source}:{number}", text=f"no valid TOML ({message[:1].lower()}{message[1:]}){shown}{hint}"
+        place=f"{source}:{number}",
+        text=hide_passwords(f"no valid TOML ({message[:1].lower()}{message[1:]}){shown}{hint}"),
     )
 
 

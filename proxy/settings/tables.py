@@ -120,7 +120,7 @@ class RelayTable(Table, frozen=True, kw_only=True):
             unit=SECONDS,
             gt=0,
             le=DAY,
-            source="between Envoy's dns_refresh_rate (5s) and the 60s that cloud load balancers give their "
+            source="between Envoy's dns_refresh_rate (5s) and the 60s that AWS load balancers give their "
             "names",
         ),
     ] = 30.0
