@@ -30,7 +30,8 @@ img { display: block; max-width: 100%; max-height: 4rem }
   font-family: "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, "Noto Serif", serif }
 :is(.shop, h1, h2):is(:lang(ar), :lang(ja)) { font-family: inherit; line-height: 1.4; word-break: auto-phrase }
 .shop { font-size: 1.125rem; font-weight: 600; color: var(--link) }
-h1 { font-size: 1.75rem; margin-bottom: .75rem; text-wrap: balance }
+h1 { font-size: 1.75rem; margin-bottom: .75rem }
+h1, h2 { text-wrap: balance }
 h2 { font-size: 1.2rem; margin-bottom: .25rem }
 p, small { text-wrap: pretty }
 p + p { margin-top: 1rem }
@@ -47,6 +48,7 @@ a { color: var(--link) }
   font-weight: 600; text-decoration: none }
 .button:hover { text-decoration: underline }
 :focus-visible { outline: 3px solid var(--ink); outline-offset: 3px }
+@media (max-width: 20rem) { h1, h2 { hyphens: auto } }
 @media (min-width: 40rem) {
   .sheet { padding: 0 3rem 3rem }
   .sheet::before { margin: 0 -3rem 2.5rem }
