@@ -77,7 +77,9 @@ def render_page(request: web.Request, template: str, *, status: int = 200, **con
     )
     cache = "private, no-cache" if status == 200 and request.method in ("GET", "HEAD") else "no-store"
     headers = PAGE_HEADERS | {"Cache-Control": cache, "Vary": "Accept-Encoding, Cookie"}
-    return answer(request, html.encode(), "text/html", status=status, headers=headers)
+    # A query or a JSON string may smuggle in lone surrogates, which UTF-8 cannot carry.
+    body = html.encode("utf-8", "replace")
+    return answer(request, body, "text/html", status=status, headers=headers)
 
 
 async def show_asset(request: web.Request) -> web.Response:

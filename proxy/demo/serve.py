@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 # As large as any head a proxy in front may be set to let through: its limits are under test, not ours.
 _MAX_LINE = 256 * 1024
 _MAX_HEADERS = 1024
+# aiohttp logs a traceback for every request it cannot parse; `problem` logs what is our own fault.
+_QUIET = logging.getLogger("proxy.demo.aiohttp")
+_QUIET.setLevel(logging.CRITICAL)
 
 
 async def serve(
@@ -40,6 +44,7 @@ async def serve(
     runner = web.AppRunner(
         create_app(seed=seed),
         access_log=None,
+        logger=_QUIET,
         auto_decompress=False,
         keepalive_timeout=75.0,
         max_line_size=_MAX_LINE,

@@ -70,7 +70,7 @@ async def read_digest(request: web.Request) -> tuple[int, str]:
 
 
 async def slow(request: web.Request) -> web.Response:
-    """`GET /slow?seconds=1.5`: an answer whose first byte takes its time."""
+    """`* /slow?seconds=1.5`: an answer whose first byte takes its time."""
     seconds = _read_seconds(request)
     await asyncio.sleep(seconds)
     return web.Response(text=f"Good things take {seconds:g} seconds.\n")

@@ -19,11 +19,10 @@ async def close_delimited(request: web.Request) -> web.StreamResponse:
 
 
 async def chunked(request: web.Request) -> web.StreamResponse:
-    """`GET /chunked/{bytes}`: a chunked answer in chunks of 1 to 1,000 bytes."""
+    """`GET /chunked/{bytes}`: an answer in chunks of 1 to 1,000 bytes (to HTTP/1.0: until the close)."""
     size = _read_size(request)
     response = web.StreamResponse()
     response.content_type = "application/octet-stream"
-    response.enable_chunked_encoding()
     await response.prepare(request)
     start, step = 0, 1
     while start < size and request.method != "HEAD":
@@ -45,7 +44,8 @@ async def trailers(request: web.Request) -> web.StreamResponse:
 
 async def early_hints(request: web.Request) -> web.StreamResponse:
     """`GET /early-hints`: an interim 103 before the answer (RFC 8297)."""
-    if request.transport is not None:
+    # RFC 9110, 15.2: no interim answer to an HTTP/1.0 client.
+    if request.transport is not None and request.version >= (1, 1):
         request.transport.write(
             b"HTTP/1.1 103 Early Hints\r\nLink: </static/shop.css>; rel=preload; as=style\r\n\r\n"
         )

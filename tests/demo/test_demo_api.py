@@ -6,6 +6,7 @@ import pytest
 
 if TYPE_CHECKING:
     import aiohttp
+    from conftest import Browser
 
 
 async def _post(http: aiohttp.ClientSession, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
@@ -103,6 +104,19 @@ async def test_unreadable_bodies(
     async with http.post(url, data=data, headers={"Content-Type": media_type}) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+
+
+async def test_lone_surrogates_do_no_harm(
+    http: aiohttp.ClientSession, browser: Browser, details: dict[str, str]
+) -> None:
+    """JSON can hold text that UTF-8 cannot; the order's page shows it all the same."""
+    _, cart = await _post(http, "/api/carts")
+    await _post(http, f"/api/carts/{cart['id']}/items", {"product": "pilea"})
+    status, order = await _post(http, f"/api/carts/{cart['id']}/checkout", details | {"name": "S\ud800am"})
+    assert status == 201
+    await browser.open("/order-status")
+    status, page = await browser.send("/order-status", number=order["number"], email=details["email"])
+    assert (status, "S?am" in page) == (200, True)
 
 
 async def test_unknown_api_paths_are_problems_too(http: aiohttp.ClientSession) -> None:

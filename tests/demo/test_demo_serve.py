@@ -69,6 +69,33 @@ async def test_it_serves_on_a_unix_socket(tmp_path: Path) -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(b"/search?q=%FF%ED%A0%80", id="no-utf8"),
+        pytest.param(b"/products/%00%FF", id="odd-path"),
+        pytest.param(b"/shop/..%2f..%2fetc", id="dots"),
+        pytest.param(b"//shop", id="two-slashes"),
+        pytest.param(b"/static/%2e%2e/app.py", id="out-of-static"),
+        pytest.param(b"/trailers", id="head-of-raw-answer"),
+        pytest.param(b"/chunked/10", id="head-of-chunked-answer"),
+        pytest.param(b"/events", id="head-of-endless-answer"),
+    ],
+)
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"], ids=["http10", "http11"])
+async def test_odd_requests_get_an_answer(store: str, target: bytes, version: bytes) -> None:
+    """Whatever the target, the store answers below 500, without a body to HEAD, and closes when asked to."""
+    host, _, port = store.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = b"HEAD %b HTTP/%b\r\nHost: shop\r\nAccept: text/html\r\nConnection: close\r\n\r\n"
+    writer.write(head % (target, version))
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer[9:10] in (b"2", b"4"), answer[:200]
+    assert answer.endswith(b"\r\n\r\n")
+
+
 async def test_debug_request_shows_what_arrived(store: str) -> None:
     """Header lines in order, case, number and bytes; the target as sent; the body's digest."""
     host, _, port = store.removeprefix("http://").partition(":")
