@@ -75,7 +75,8 @@ async def answer_errors(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        status, detail = error.status, error.text or ""
+        default = f"{error.status}: {error.reason}"  # aiohttp's own words, less kind than ours
+        status, detail = error.status, "" if error.text in (None, default) else error.text
         if "Allow" in error.headers:
             allow["Allow"] = error.headers["Allow"]
     except (ConnectionError, web.RequestPayloadError):

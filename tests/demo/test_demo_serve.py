@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from proxy.demo.app import create_app
 from proxy.demo.rendering import accepts_gzip, asset_url, matches_etag
 from proxy.demo.serve import serve
 from proxy.demo.state import Bounded
@@ -173,6 +175,60 @@ async def test_answers_carry_safe_headers(http: aiohttp.ClientSession) -> None:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Server"] == "potting-lane"
+
+
+async def test_a_fault_of_ours_is_a_page_and_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that fails is logged once, with its traceback, and answered in the shop's words."""
+
+    async def fail(request: web.Request) -> web.Response:
+        raise RuntimeError("on purpose")
+
+    app = create_app()
+    app.router.add_get("/fail", fail)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.SockSite(runner, socket.create_server(("127.0.0.1", 0)))
+    await site.start()
+    async with aiohttp.ClientSession() as session:
+        for accept, words in (("text/html", "<h1>Something fell"), ("*/*", "Something fell off the shelf. ")):
+            async with session.get(f"{site.name}/fail", headers={"Accept": accept}) as answer:
+                assert answer.status == 500
+                assert words in await answer.text()
+    await runner.cleanup()
+    assert [record.message for record in caplog.records] == ["the demo store failed on GET /fail"] * 2
+
+
+async def test_too_many_watchers_are_asked_to_wait(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of open tickers is bounded; one too many gets 503, and a place when another leaves."""
+    monkeypatch.setattr("proxy.demo.stock.MAX_WATCHERS", 1)
+    async with http.ws_connect("/ws/stock") as first:
+        await first.receive_json()
+        async with http.get("/events") as answer:
+            assert answer.status == 503
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            await http.ws_connect("/ws/stock")
+    async with http.get("/events?count=1") as answer:
+        assert answer.status == 200
+
+
+async def test_a_slow_watcher_misses_the_oldest() -> None:
+    """A queue nobody reads stays as long as it is."""
+    stock = Stock(seed=1)
+    with stock.watch() as changes:
+        for _ in range(10):
+            stock.take(dict.fromkeys(stock.levels, 1))
+        assert changes.qsize() == 64
+        last = [changes.get_nowait() for _ in range(64)][-1]
+    assert last["stock"] == stock.levels[str(last["product"])]
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/favicon.ico"])
+async def test_what_browsers_and_robots_ask_for(http: aiohttp.ClientSession, path: str) -> None:
+    """Neither is a 404 in anybody's log."""
+    async with http.get(path) as answer:
+        assert answer.status == 200
 
 
 async def test_echo(http: aiohttp.ClientSession) -> None:

@@ -180,6 +180,50 @@ async def test_stock_runs_out_politely(store: str, browser: Browser, details: di
     assert "Only 6 of Pot trio left" in page
 
 
+@pytest.mark.parametrize(
+    ("body", "media_type", "status"),
+    [
+        pytest.param(b"{}", "application/json", 415, id="json"),
+        pytest.param(b"a=1&" * 300, "application/x-www-form-urlencoded", 400, id="many-fields"),
+        pytest.param(b"a" * 300_000, "application/x-www-form-urlencoded", 413, id="large"),
+        pytest.param(b"csrf=%FF%ED%A0%80", "application/x-www-form-urlencoded", 403, id="no-utf8"),
+    ],
+)
+async def test_unreadable_forms(store: str, body: bytes, media_type: str, status: int) -> None:
+    """What is no form of ours is refused with words, never with a 500."""
+    async with aiohttp.ClientSession(store) as session:
+        headers = {"Content-Type": media_type, "Accept": "text/html"}
+        async with session.post("/checkout", data=body, headers=headers) as answer:
+            assert answer.status == status
+            assert "<h1>" in await answer.text()
+
+
+async def test_checkout_of_nothing_leads_to_the_cart(browser: Browser) -> None:
+    """There is no order without goods, nor a form for one."""
+    _, page = await browser.open("/checkout")
+    assert "Still empty" in page
+    await browser.open("/contact")
+    _, page = await browser.send("/checkout", email="sam@example.com")
+    assert "Still empty" in page
+
+
+async def test_what_is_not_sold_cannot_be_added(browser: Browser) -> None:
+    """An unknown product or none of it: a notice, and an empty cart."""
+    for fields in ({"product": "rose"}, {"product": "pilea", "quantity": "0"}):
+        await browser.open("/products/pilea")
+        _, page = await browser.send("/cart/add", **fields)
+        assert "Please choose from 1 to 10" in page
+        assert "Still empty" in page
+
+
+async def test_a_product_goes_back_on_the_shelf(browser: Browser) -> None:
+    """Quantity 0 takes it out of the cart."""
+    await browser.fill_cart()
+    _, page = await browser.send("/cart/update", product="pilea", quantity="0")
+    assert "Pilea is back on the shelf." in page
+    assert "Still empty" in page
+
+
 async def test_contact_form(browser: Browser) -> None:
     """A message needs an e-mail and words; then it is acknowledged."""
     await browser.open("/contact")
