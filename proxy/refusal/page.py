@@ -6,6 +6,7 @@ import traceback
 from base64 import b64encode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from jinja2 import StrictUndefined, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -56,6 +57,11 @@ class Page:
             except Exception as error:  # noqa: BLE001  as above
                 mistakes[f"template: line {_find_line(error)}: {error}"] = None
             else:
+                # A place for later that went through `urlencode` would be shown as it stands.
+                if quote(str(values["reference"])) in html:
+                    mistakes[
+                        "template: reference and contact are filled in last and cannot be urlencoded"
+                    ] = None
                 if str(values["reference"]) not in html:
                     kind = values["kind"]
                     mistakes[

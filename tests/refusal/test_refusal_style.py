@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.refusal.style import PageStyle, derive_logo_source, find_mistakes, render_contact
+from proxy.refusal.style import PageStyle, derive_colours, derive_logo_source, find_mistakes, render_contact
 from proxy.refusal.texts import load_texts
 
 SHIPPED = load_texts().languages
@@ -62,6 +62,9 @@ def test_what_is_right_passes(style: PageStyle) -> None:
         pytest.param(PageStyle(contact="tel:help"), "is no contact link", id="phone-without-number"),
         pytest.param(PageStyle(contact="mailto:help"), "is no contact link", id="mail-without-host"),
         pytest.param(PageStyle(contact='https://a.example/"'), "none a space or quote", id="contact-quote"),
+        pytest.param(
+            PageStyle(contact="mailto:a b@c.example"), "none a space or quote", id="mail-with-blank"
+        ),
         pytest.param(PageStyle(contact="https://a.example/{ref}"), "ASCII", id="contact-unknown-place"),
         pytest.param(PageStyle(default_language="eng"), 'did you mean "en"', id="language"),
         pytest.param(PageStyle(texts={"en": {"x": "y"}}), "texts.en.x", id="texts"),
@@ -112,6 +115,12 @@ def test_all_mistakes_come_at_once() -> None:
 def test_the_contact_link_carries_the_reference(contact: str, href: str, shown: str) -> None:
     """Support gets the reference even if the shopper forgets it."""
     assert render_contact(PageStyle(contact=contact), "Référence", "AB-CD") == (href, shown)
+
+
+def test_colours_are_derived_from_a_checked_style_only() -> None:
+    """A style with mistakes has no colours; who compiles it has looked for mistakes first."""
+    with pytest.raises(ValueError, match="mistakes"):
+        derive_colours(PageStyle(accent="red"))
 
 
 def test_only_the_logos_host_is_let_in() -> None:

@@ -466,6 +466,7 @@ class TestOwnTemplate:
             pytest.param(
                 "{{ reference }}\n{{ 1 // 0 }}", "template: line 2: integer division", id="division"
             ),
+            pytest.param("{{ reference }} {{ contact|urlencode }}", "cannot be urlencoded", id="urlencode"),
             pytest.param("<p>sorry", "does not show {{ reference }}", id="no-reference"),
             pytest.param(
                 "{{ reference|length }}", "does not show {{ reference }}", id="reference-computed-with"
@@ -483,7 +484,7 @@ class TestOwnTemplate:
     def test_is_tried_before_use(self, template: str, expected: str) -> None:
         """A template that cannot work is refused with the line, before any shopper sees it."""
         with pytest.raises(SettingsError) as caught:
-            Refusals(PageStyle(template=template), TEXTS)
+            Refusals(PageStyle(template=template, contact="https://a.example/{reference}"), TEXTS)
         assert expected in caught.value.mistakes[0]
 
     def test_gives_way_to_ours_if_it_fails_after_all(self) -> None:
