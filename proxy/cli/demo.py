@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
-if TYPE_CHECKING:
-    from proxy.cli.app import Config
+from proxy.cli.app import Config  # noqa: TC001 - cyclopts reads annotations at run time
 
 
 def demo(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, cast
 
 from proxy.edge.answers import encode_answer
@@ -33,15 +32,15 @@ _LOCAL_PEER: Final = b"\x7f\x00\x00\x01"
 _LINGER_SECONDS: Final = 5.0
 
 
-class Phase(IntEnum):
-    """What the connection waits for; its time limit follows from it."""
+class Phase:
+    """What the connection waits for; its time limit follows from it. Plain integers, in this order."""
 
-    IDLE = 0  # the first byte of a request
-    HEAD = 1  # the rest of a head
-    EXCHANGE = 2  # a request in flight
-    LINGER = 3  # the client's end, after our last answer
-    TUNNEL = 4
-    CLOSED = 5
+    IDLE: Final = 0  # the first byte of a request
+    HEAD: Final = 1  # the rest of a head
+    EXCHANGE: Final = 2  # a request in flight
+    LINGER: Final = 3  # the client's end, after our last answer
+    TUNNEL: Final = 4
+    CLOSED: Final = 5
 
 
 class ClientConnection(asyncio.Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from proxy.edge.forward_headers import ForwardHeaders
+from proxy.edge.forward_headers import ForwardHeaders, ForwardLines
 from proxy.http1.request import CHUNKED, HeadLimits, RequestHead, RequestReader
 from proxy.identity.forwarding import ClientAddress, Forwarding, derive_client_address
 
@@ -37,6 +37,7 @@ class Route:
     trusted: bool
     speaks: bool  # whether any forwarding header of this peer can count
     reader: RequestReader
+    lines: ForwardLines
 
 
 class Site:
@@ -86,7 +87,12 @@ class Site:
                 cut=cut | {b"host"} if self._host else cut,
             )
         speaks = trusted or len(forbidden) < len(single)
-        return Route(site=self, inlet=inlet, peer=peer, trusted=trusted, speaks=speaks, reader=reader)
+        lines = self._headers.prepare(
+            peer=peer, trusted=trusted, proto=b"https" if inlet.tls else b"http", port=b"%d" % inlet.port
+        )
+        return Route(
+            site=self, inlet=inlet, peer=peer, trusted=trusted, speaks=speaks, reader=reader, lines=lines
+        )
 
     def derive(self, peer: bytes, noted: Sequence[tuple[bytes, bytes]]) -> ClientAddress:
         """Derive the client address from noted header lines; remembers the latest results."""
@@ -101,22 +107,19 @@ class Site:
 
     def outgoing(self, head: RequestHead, route: Route, client: bytes) -> bytes:
         """Give the head as the upstream gets it."""
-        out = head.lines
+        ours = route.lines.render(head, client)
+        if head.host is None or self._host or head.body == CHUNKED or head.upgrade:
+            return b"%b%b%b\r\n\r\n" % (head.lines, self._rarer_lines(head), ours)
+        return b"%b%b\r\n\r\n" % (head.lines, ours)
+
+    def _rarer_lines(self, head: RequestHead) -> bytes:
+        out = b""
         if self._host:
-            out += b"\r\nHost: " + self._host
+            out = b"\r\nHost: " + self._host
         elif head.host is None:
-            out += b"\r\nHost: " + self.upstream_host
+            out = b"\r\nHost: " + self.upstream_host
         if head.body == CHUNKED:
             out += b"\r\nTransfer-Encoding: chunked"
         if head.upgrade:
             out += b"\r\nConnection: Upgrade\r\nUpgrade: " + head.upgrade
-        inlet = route.inlet
-        ours = self._headers.render(
-            head,
-            peer=route.peer,
-            client=client,
-            trusted=route.trusted,
-            proto=b"https" if inlet.tls else b"http",
-            port=b"%d" % inlet.port,
-        )
-        return b"%b%b\r\n\r\n" % (out, ours)
+        return out

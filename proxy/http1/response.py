@@ -6,17 +6,24 @@ the framing is settled anew for the client's.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from proxy.http1.errors import ResponseError
 from proxy.http1.judge import judge_response_head
-from proxy.http1.request import CHUNKED, UNTIL_CLOSE
+from proxy.http1.request import CHUNKED, UNTIL_CLOSE, field_lines
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
-_LINES: Final = re.compile(
-    rb"\r\n((?i:connection|content-length|keep-alive|proxy-connection|te|transfer-encoding|upgrade)):[ \t]*([^\r]*)"
+_LINES: Final = field_lines(
+    (
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"transfer-encoding",
+        b"upgrade",
+    )
 )
+_VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _WITHOUT_BODY: Final = frozenset((204, 304))
 
 
@@ -43,19 +50,25 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead:
     Raises ResponseError when it is malformed, ambiguous, or of a transfer coding that nobody asked for.
     """
     judge_response_head(head)
-    line_end = head.index(b"\r\n")
-    status_line = _STATUS_LINE.fullmatch(head, 0, line_end)
-    if status_line is None:
+    # RFC 9112 §4: HTTP-version SP status-code SP [ reason-phrase ]; without a reason many leave out the last space.
+    # llhttp has accepted the line; what it admits beyond this is refused.
+    version, status_code = head[:9], head[9:12]
+    if (
+        version not in _VERSIONS
+        or head[12] not in b" \r"
+        or status_code < b"100"
+        or not status_code.isdigit()
+    ):
         raise ResponseError("an invalid status line")
     result = ResponseHead()
-    result.status = status = int(status_line[2])
-    http11 = status_line[1] == b"1"
+    result.status = status = int(status_code)
+    http11 = version == b"HTTP/1.1 "
     length = -1
     chunked = False
     connection = upgrade = b""
     pieces: list[bytes] = []
     last = 0
-    for match in _LINES.finditer(head, line_end):
+    for match in _LINES.finditer(head, 12):
         name, value = match.groups()
         name = name.lower()
         if name == b"content-length":

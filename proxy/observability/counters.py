@@ -8,52 +8,48 @@ where a killed worker left them.
 from __future__ import annotations
 
 import mmap
-from enum import IntEnum, auto
 from typing import Final
 
 
-class Slot(IntEnum):
-    """Places in a worker's row; each an unsigned 64-bit number."""
-
-    @staticmethod
-    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:  # noqa: ARG004 - enum's own signature
-        return count
+class Slot:
+    """Places in a worker's row; each an unsigned 64-bit number. Plain integers: an enum's members cost on the path."""
 
     # Counters: they only grow.
-    CONNECTIONS = auto()
-    TURNED_AWAY = auto()
-    REQUESTS = auto()
-    REFUSED = auto()
-    MONITORED = auto()
-    BAD_REQUESTS = auto()
-    UPSTREAM_CONNECTS = auto()
-    UPSTREAM_FAILURES = auto()
-    UPSTREAM_TIMEOUTS = auto()
-    UPSTREAM_RETRIES = auto()
-    RESPONSES_1XX = auto()
-    RESPONSES_2XX = auto()
-    RESPONSES_3XX = auto()
-    RESPONSES_4XX = auto()
-    RESPONSES_5XX = auto()
-    BROKEN_RESPONSES = auto()
-    TUNNELS = auto()
-    SNAPSHOT_LOADS = auto()
-    STARTS = auto()
+    CONNECTIONS: Final = 0
+    TURNED_AWAY: Final = 1
+    REQUESTS: Final = 2
+    REFUSED: Final = 3
+    MONITORED: Final = 4
+    BAD_REQUESTS: Final = 5
+    UPSTREAM_CONNECTS: Final = 6
+    UPSTREAM_FAILURES: Final = 7
+    UPSTREAM_TIMEOUTS: Final = 8
+    UPSTREAM_RETRIES: Final = 9
+    RESPONSES_1XX: Final = 10
+    RESPONSES_2XX: Final = 11
+    RESPONSES_3XX: Final = 12
+    RESPONSES_4XX: Final = 13
+    RESPONSES_5XX: Final = 14
+    BROKEN_RESPONSES: Final = 15
+    TUNNELS: Final = 16
+    SNAPSHOT_LOADS: Final = 17
+    STARTS: Final = 18
     # Gauges: what holds now.
-    OPEN_CONNECTIONS = auto()
-    OPEN_TUNNELS = auto()
-    PID = auto()
-    HEARTBEAT_MS = auto()  # Unix time in milliseconds of the worker's last tick
-    READY = auto()
-    DRAINING = auto()
-    LIST_VERSION = auto()
-    ENTRIES = auto()
-    REPLICATION = auto()  # index into REPLICATION_STATES
-    SNAPSHOT_SEEN_MS = auto()  # Unix time in milliseconds when the store was last heard
+    OPEN_CONNECTIONS: Final = 19
+    OPEN_TUNNELS: Final = 20
+    PID: Final = 21
+    HEARTBEAT_MS: Final = 22  # Unix time in milliseconds of the worker's last tick
+    READY: Final = 23
+    DRAINING: Final = 24
+    LIST_VERSION: Final = 25
+    ENTRIES: Final = 26
+    REPLICATION: Final = 27  # index into REPLICATION_STATES
+    SNAPSHOT_SEEN_MS: Final = 28  # Unix time in milliseconds when the store was last heard
 
 
+SLOTS: Final = 29
 # Gauges that speak of a process, not of its row: cleared when a worker takes the row over.
-PROCESS_GAUGES: Final = tuple(slot for slot in Slot if slot >= Slot.OPEN_CONNECTIONS)
+PROCESS_GAUGES: Final = range(Slot.OPEN_CONNECTIONS, SLOTS)
 REPLICATION_STATES: Final = ("loading", "following", "away", "degraded")
 
 
@@ -62,14 +58,14 @@ class CounterPage:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self._memory = mmap.mmap(-1, rows * len(Slot) * 8)
+        self._memory = mmap.mmap(-1, rows * SLOTS * 8)
         self._slots = memoryview(self._memory).cast("Q")
 
     def row(self, index: int) -> memoryview:
         """Give row `index` as a writable view, one item a Slot."""
-        size = len(Slot)
+        size = SLOTS
         return self._slots[index * size : (index + 1) * size]
 
-    def total(self, slot: Slot) -> int:
+    def total(self, slot: int) -> int:
         """Add up `slot` over all rows."""
-        return sum(self._slots[slot :: len(Slot)])
+        return sum(self._slots[slot::SLOTS])
