@@ -104,11 +104,9 @@ def parse_socket_address(text: str) -> SocketAddress:
         if pack(host) is None or ":" not in host:
             raise InputError(f"{text!r}: {host!r} in brackets is no IPv6 address")
     elif ":" in host:
-        whole = pack(text) is not None
-        raise InputError(
-            f"{text!r}: an IPv6 address stands in brackets: "
-            + (f'"[{text}]:8080"' if whole else f'"[{host}]:{digits}"')
-        )
+        # "::1:8080" can be read as an address too, but four digits that end one were most likely the port.
+        meant = f"[{host}]:{digits}" if (pack(host) and port >= 10) or not pack(text) else f"[{text}]:8080"
+        raise InputError(f'{text!r}: an IPv6 address stands in brackets: "{meant}"')
     if not 0 <= port <= 65535:
         raise InputError(f"{text!r}: {digits!r} is no port; a port is a number from 0 to 65535")
     if host in ("", "*"):

@@ -143,8 +143,9 @@ def repr_toml(value: Any) -> str:
         if not value:
             return "{}"
         return "{ " + ", ".join(f"{_key(key)} = {repr_toml(item)}" for key, item in value.items()) + " }"
-    # A JSON string is a TOML basic string, but for DEL, which JSON leaves bare.
-    return msgspec.json.encode(str(value)).decode().replace("\x7f", "\\u007f")
+    if isinstance(value, str):  # a JSON string is a TOML basic string, but for DEL, which JSON leaves bare
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+    return str(value)  # dates and times are TOML too
 
 
 def _key(key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from proxy.errors import InputError
@@ -153,8 +153,14 @@ def _check_loop(settings: Settings) -> Iterator[Mistake]:
                 yield Mistake(path=path, text=text)
 
 
-def _check_networks(settings: Settings) -> Iterator[Mistake]:
-    for path, text in _network_texts(settings):
+def _check_trusted(settings: Settings) -> Iterator[Mistake]:
+    yield from _check_networks(
+        (("trusted_proxies", i), text) for i, text in enumerate(settings.trusted_proxies)
+    )
+
+
+def _check_networks(texts: Iterable[tuple[Path, str]]) -> Iterator[Mistake]:
+    for path, text in texts:
         try:
             network, _ = parse_network(text)
         except InputError as error:
@@ -177,6 +183,7 @@ def _check_single_value(settings: Settings) -> Iterator[Mistake]:
         elif not networks:
             text = f'nobody may send {name}; name its networks, as in "{name}" = ["173.245.48.0/20"]'
             yield Mistake(path=path, text=text)
+        yield from _check_networks(((*path, i), text) for i, text in enumerate(networks))
 
 
 def _check_store(settings: Settings) -> Iterator[Mistake]:
@@ -235,7 +242,7 @@ _CHECKS: Final[tuple[tuple[tuple[str, ...], Check], ...]] = (
     (("upstream",), _check_upstream),
     (("admin",), _check_admin),
     (("listen", "upstream"), _check_loop),
-    (("trusted_proxies", "client_address.single_value"), _check_networks),
+    (("trusted_proxies",), _check_trusted),
     (("client_address.single_value",), _check_single_value),
     (("store",), _check_store),
     (("store_name", "platform"), _check_names),

@@ -147,11 +147,7 @@ def _choose(kind: Any, value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     """Return a value as the file has it, cut when it is long."""
-    try:
-        text = repr_toml(value)
-    except TypeError:  # dates and times are TOML too
-        text = str(value)
-    text = hide_passwords(text)
+    text = hide_passwords(repr_toml(value))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
