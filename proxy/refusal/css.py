@@ -28,7 +28,7 @@ header { margin-bottom: 1.75rem }
 img { display: block; max-width: 100%; max-height: 4rem }
 .shop, h1, h2 { line-height: 1.25;
   font-family: "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, "Noto Serif", serif }
-:is(.shop, h1, h2):is(:lang(ar), :lang(ja)) { font-family: inherit; line-height: 1.4; word-break: auto-phrase }
+:is(.shop, h1, h2):is(:lang(ar), :lang(ja)) { font-family: inherit; line-height: 1.4 }
 .shop { font-size: 1.125rem; font-weight: 600; color: var(--link) }
 h1 { font-size: 1.75rem; margin-bottom: .75rem }
 h1, h2 { text-wrap: balance }

@@ -142,3 +142,4 @@ def test_overrides_lie_over_ours_key_by_key() -> None:
     assert texts["pt-BR"]["contact-label"] == "Fale conosco"
     assert texts["pt"]["contact-label"] == TEXTS["pt"]["contact-label"]
     assert texts["en"] == ENGLISH
+    assert apply_overrides(TEXTS, {"zz": {"block-title": "x"}}) == dict(TEXTS)
