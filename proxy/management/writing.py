@@ -1,0 +1,120 @@
+"""Writing many changes: in slices that other clients do not feel, planned anew when somebody was faster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
+
+from proxy.errors import ConflictError, StoreError
+from proxy.store.entries import SLICE, SLICES_AT_ONCE, Applied, Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from proxy.identity.identifiers import Identifier
+    from proxy.policy.entry import Entry
+    from proxy.store.entries import EntryStore, Record
+
+ATTEMPTS = 5  # for a slice that meets somebody else's change each time
+FULL_AUDIT = 20  # changes of a call that the audit keeps whole; of more it keeps which identifiers
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Generic[Outcome]):
+    """What to make of one record: `entries` to stand afterwards (None: leave it), and what to report."""
+
+    entries: tuple[Entry, ...] | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Who does what; recorded with each change."""
+
+    at: float
+    author: str
+    origin: str
+    action: str
+    case: str = ""
+
+
+class InterruptedWriteError(StoreError):
+    """The store went away in the middle: `written` of `total` identifiers stand for certain."""
+
+    def __init__(self, cause: StoreError, written: int, unsure: int, total: int) -> None:
+        self.written = written
+        self.total = total
+        stand = f"{written:,} of {total:,} are written"
+        if unsure:
+            stand += f" (another {unsure:,} may be)"
+        super().__init__(f"{cause}\n{stand}. To run the same command again is safe and finishes the rest")
+
+
+async def write(
+    store: EntryStore,
+    identifiers: Sequence[Identifier],
+    plan: Callable[[Record], Planned[Outcome]],
+    audit: Audit,
+) -> Iterator[Outcome]:
+    """Read each identifier's record, `plan` what becomes of it, write; return the outcomes in order.
+
+    Up to `SLICE` identifiers change in one step, all or none; more go slice by slice. Raises
+    InterruptedWriteError when the store goes away after the first of several windows, StoreError before,
+    and ConflictError when the same record keeps changing under our hands.
+    """
+    outcomes: list[Outcome] = []
+    rest = iter(identifiers)
+    while window := list(islice(rest, SLICE * SLICES_AT_ONCE)):
+        try:
+            outcomes += await _write_window(store, window, plan, audit)
+        except StoreError as error:
+            if len(identifiers) <= SLICE:
+                raise
+            raise InterruptedWriteError(error, len(outcomes), len(window), len(identifiers)) from error
+    return iter(outcomes)
+
+
+async def _write_window(
+    store: EntryStore,
+    window: Sequence[Identifier],
+    plan: Callable[[Record], Planned[Outcome]],
+    audit: Audit,
+) -> list[Outcome]:
+    outcomes: dict[Identifier, Outcome] = {}
+    left = list(window)
+    conflict: ConflictError | None = None
+    for _ in range(ATTEMPTS):
+        planned = [(record, plan(record)) for record in await store.read(left)]
+        outcomes |= {record.identifier: one.outcome for record, one in planned}
+        changes = [Change(record, one.entries) for record, one in planned if one.entries is not None]
+        slices = [changes[start : start + SLICE] for start in range(0, len(changes), SLICE)]
+        answers = await store.apply_slices([(part, _render_audit(audit, part)) for part in slices])
+        left = []
+        for part, answer in zip(slices, answers, strict=True):
+            if isinstance(answer, ConflictError):
+                conflict = answer
+                left += [change.record.identifier for change in part]
+            elif not isinstance(answer, Applied):
+                raise answer
+        if not left:
+            return [outcomes[identifier] for identifier in window]
+    raise ConflictError(f"{conflict}, {ATTEMPTS} times over: look with `stockade list`, then try again")
+
+
+def _render_audit(audit: Audit, changes: Sequence[Change]) -> bytes:
+    what: dict[str, object] = {
+        "at": audit.at,
+        "author": audit.author,
+        "origin": audit.origin,
+        "action": audit.action,
+        "case": audit.case,
+        "identifiers": [str(change.record.identifier) for change in changes],
+    }
+    if len(changes) <= FULL_AUDIT:
+        what["before"] = [change.record.entries for change in changes]
+        what["after"] = [change.entries for change in changes]
+    return msgspec.json.encode(what)
