@@ -132,7 +132,6 @@ def allow(
             name="--remove",
             negative=(),
             show_default=False,
-            show_default=False,
             help="Take them off the allow list again.",
         ),
     ] = False,
