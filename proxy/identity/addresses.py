@@ -6,7 +6,7 @@ import ipaddress
 import socket
 
 from proxy.errors import InputError
-from proxy.identity.mistakes import describe_mistake
+from proxy.identity.mistakes import describe_address_mistake
 
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291 section 2.5.5.2
 _COMPATIBLE = bytes(12)  # ::/96, RFC 4291 section 2.5.5.1
@@ -49,5 +49,5 @@ def parse_address(text: str) -> str:
     """
     packed = pack(text.strip())
     if packed is None:
-        raise InputError(describe_mistake(text))
+        raise InputError(describe_address_mistake(text))
     return unpack(packed)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.errors import InputError
-from proxy.identity.addresses import fold, pack, unpack
-from proxy.identity.mistakes import describe_mistake
+from proxy.identity.addresses import pack, unpack
+from proxy.identity.mistakes import describe_mistake, describe_prefix_mistake, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +53,10 @@ def pack_network(text: str) -> tuple[bytes, int] | None:
     packed = pack(address)
     if packed is None or not (length.isascii() and length.isdigit() and len(length) <= 3):
         return None
+    if (
+        len(packed) == 4 and ":" in address
+    ):  # a mapped address: its prefix counts 96 bits that are folded away
+        return None
     prefix = int(length)
     if prefix > len(packed) * 8 or clear_host_bits(packed, prefix) != packed:
         return None
@@ -60,24 +64,45 @@ def pack_network(text: str) -> tuple[bytes, int] | None:
 
 
 def parse_network(text: str) -> tuple[Network, str | None]:
-    """Return the network an operator typed and, when it had to be set right, a warning that says how.
+    """Return the network an operator typed and a warning when host bits were set and had to be cleared.
 
     A single address is the network of that one address. A netmask (`10.0.0.0/255.0.0.0`) and an IPv4-mapped
-    form (`::ffff:10.0.0.0/104`) are taken and normalised. Raises InputError on anything else.
+    form (`::ffff:10.0.0.0/104`) are taken for what they mean. Raises InputError on anything else.
     """
     stripped = text.strip()
     address, slash, length = stripped.partition("/")
     packed = pack(address)
-    if packed is None:
+    if packed is None or "/" in length:
         raise InputError(describe_mistake(stripped))
-    bits = len(packed) * 8
-    prefix = int(length) if slash and length.isascii() and length.isdigit() else bits
-    if ":" in address and bits == 32 and slash:
+    mapped = ":" in address and len(packed) == 4
+    bits = 128 if mapped else len(packed) * 8
+    prefix = _parse_prefix(length, bits) if slash else bits
+    if prefix is None:
+        raise InputError(describe_prefix_mistake(address, length, bits))
+    if mapped:
         prefix -= 96
-    if not 0 <= prefix <= bits:
-        raise InputError(describe_mistake(stripped))
-    network = Network(clear_host_bits(fold(packed), prefix), prefix)
-    return network, None if network.packed == packed else f"{stripped} has host bits set: taken as {network}"
+        if prefix < 0:
+            raise InputError(
+                f"{show(stripped)} reaches beyond the IPv4-mapped addresses, which count as IPv4: "
+                "write the IPv4 and the IPv6 network on their own"
+            )
+    network = Network(clear_host_bits(packed, prefix), prefix)
+    if network.packed == packed:
+        return network, None
+    return network, f"{show(stripped)} has host bits set; it is taken as {network}"
+
+
+def _parse_prefix(length: str, bits: int) -> int | None:
+    """Return the prefix length that a number or an IPv4 netmask stands for, None when it is neither."""
+    if length.isascii() and length.isdigit():
+        prefix = int(length) if len(length) <= 3 else bits + 1
+        return prefix if prefix <= bits and length == str(prefix) else None
+    mask = pack(length)
+    if bits != 32 or mask is None or len(mask) != 4:
+        return None
+    zeros = 0xFFFFFFFF ^ int.from_bytes(mask)
+    # 0.0.0.0 is left out: as a netmask it means everybody, as a router's wildcard mask a single address.
+    return 32 - zeros.bit_length() if zeros & (zeros + 1) == 0 and zeros != 0xFFFFFFFF else None
 
 
 class NetworkSet:

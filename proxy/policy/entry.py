@@ -19,7 +19,7 @@ Mode = Literal["enforce", "monitor"]
 Origin = Literal["cli", "api", "ui", "import", "feed", "rule"]
 
 # Every worker holds every entry in memory, so texts are bounded: a note is a sentence, a file belongs to the
-# case. 1,000 characters are two screens of a terminal; names fit an e-mail address (RFC 5321: 254).
+# case. 1,000 characters are two screens of a terminal; names fit an e-mail address (254, erratum 1690 of RFC 3696).
 MAX_NOTE: Final = 1000
 MAX_NAME: Final = 254
 MAX_TAGS: Final = 20
