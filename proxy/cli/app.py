@@ -37,9 +37,8 @@ EXIT_CODES = """Exit codes:
   3  the store cannot be reached
   4  the service cannot start"""
 
-_COMMANDS = (
+COMMANDS = (
     ("serve", "proxy.cli.serve:serve", "Run the service: workers, control process and store."),
-    ("demo", "proxy.cli.demo:demo", "Run a small working shop to try things on."),
     ("block", "proxy.cli.entries:block", "Put addresses or networks on the block list."),
     ("unblock", "proxy.cli.entries:unblock", "Take addresses or networks off the block list."),
     (
@@ -49,7 +48,12 @@ _COMMANDS = (
     ),
     ("list", "proxy.cli.entries:list_", "Show the entries."),
     ("explain", "proxy.cli.explain:explain", "Say what would happen to a client address, and why."),
+    ("config check", "proxy.cli.config:check", "Check a settings file; name every mistake."),
+    ("config show", "proxy.cli.config:show", "Show the settings in effect and where each is from."),
+    ("demo", "proxy.cli.demo:demo", "Run a small working shop to try things on."),
+    ("version", "proxy.cli.version:version", "Show the version."),
 )
+_GROUPS = {"config": "Check the settings, or show those in effect."}
 
 
 def build_app() -> App:
@@ -61,16 +65,15 @@ def build_app() -> App:
         version=_version,
         result_action="return_value",
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # main gives it its exit code
     )
-    for name, target, text in _COMMANDS:
-        app.command(target, name=name, help=text)
-    config = App(name="config", help="Check the settings, or show those in effect.")
-    config.command("proxy.cli.config:check", name="check", help="Check a settings file; name every mistake.")
-    config.command(
-        "proxy.cli.config:show", name="show", help="Show the settings in effect and where each is from."
-    )
-    app.command(config)
-    app.command("proxy.cli.version:version", name="version", help="Show the version.")
+    groups: dict[str, App] = {}
+    for order, (name, target, text) in enumerate(COMMANDS):
+        group, _, last = name.rpartition(" ")
+        if group and group not in groups:
+            groups[group] = App(name=group, help=_GROUPS[group], sort_key=order)
+            app.command(groups[group])
+        (groups[group] if group else app).command(target, name=last, help=text, sort_key=order)
     return app
 
 

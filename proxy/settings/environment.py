@@ -109,6 +109,12 @@ def _explain_unknown(name: str, known: Mapping[str, Option]) -> Mistake:
     place = f"environment variable {name}"
     if name.removeprefix(ENVIRONMENT_PREFIX).lower() in tables():
         return Mistake(place=place, text=f"is a table, not an option; name an option of it: {name}__OPTION")
-    guess = nearest(name, known)
-    way_out = f"did you mean {guess}?" if guess else "docs/configuration.md names those there are"
+    # Compared without the prefix that all share, or everything would be near to everything.
+    bare = name.removeprefix(ENVIRONMENT_PREFIX)
+    guess = nearest(bare, [variable.removeprefix(ENVIRONMENT_PREFIX) for variable in known])
+    way_out = (
+        f"did you mean {ENVIRONMENT_PREFIX}{guess}?"
+        if guess
+        else "docs/configuration.md names those there are"
+    )
     return Mistake(place=place, text=f"unknown option; {way_out}")
