@@ -46,7 +46,8 @@ def take_last_element(value: bytes, end: int) -> tuple[bytes | None, int]:
         if closing < 0:
             return (None, -1) if comma < 0 < floor else (value[comma + 1 : end].strip(b" \t"), comma)
         opening = value.rfind(b'"', floor, closing)
-        while opening > floor and _is_escaped(value, opening, floor):
+        # A backslash stands only inside quotes, so a quote behind one is escaped and opens nothing.
+        while opening > floor and value[opening - 1] == _BACKSLASH:
             opening = value.rfind(b'"', floor, opening)
         if opening < 0:
             return None, -1
@@ -71,11 +72,3 @@ def find_node(element: bytes) -> str | None:
                 return None
             node = token if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted)
     return None if node is None else node.decode("latin-1")
-
-
-def _is_escaped(value: bytes, position: int, floor: int) -> bool:
-    """Tell whether an odd number of backslashes stands before a position (RFC 9110 section 5.6.4)."""
-    start = position
-    while start > floor and value[start - 1] == _BACKSLASH:
-        start -= 1
-    return (position - start) % 2 == 1

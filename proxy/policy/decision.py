@@ -61,7 +61,7 @@ def decide(snapshot: Snapshot, packed: bytes, area: str, now: float, *, mode: Mo
 def weigh(found: Sequence[Hit], area: str, now: float, *, mode: Mode) -> Decision:
     """Decide from the entries that cover an address, given most specific first, then newest."""
     concerned = [hit for hit in found if covers(hit.entry.scope, area)]
-    hits = tuple(hit for hit in concerned if hit.entry.holds(now))
+    hits = tuple([hit for hit in concerned if hit.entry.holds(now)])
     if not hits:
         return ALLOWED
     for hit in hits:

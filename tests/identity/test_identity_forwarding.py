@@ -196,7 +196,9 @@ def test_forwarded_is_read_likewise(values: list[str], client: str) -> None:
         pytest.param(['for="[203.0.113.7]"'], "no address", id="ipv4-in-brackets"),
         pytest.param(['for="[fe80::1%25eth0]"'], "zone id", id="zone-id"),
         pytest.param(["for=shopper.example"], "no address", id="name"),
-        pytest.param(["x" * 2000 + ";for=203.0.113.7"], "malformed", id="too-long"),
+        pytest.param(["for=203.0.113.7;host=" + "x" * 2000], "malformed", id="too-long"),
+        pytest.param(['for=203.0.113.7;host="' + "x" * 2000 + '"'], "malformed", id="too-long-in-quotes"),
+        pytest.param(['for=203.0.113.7;host="' + '\\"' * 1000 + '"'], "malformed", id="too-long-of-escapes"),
     ],
 )
 def test_forwarded_that_cannot_be_read_is_never_guessed(values: list[str], why: str) -> None:
