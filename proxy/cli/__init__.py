@@ -40,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from proxy.cli.app import build_app  # noqa: PLC0415  # as above
 
-    app = build_app()
+    tokens = sys.argv[1:] if arguments is None else list(arguments)
+    app = build_app(tokens)
     try:
         result = app(
-            list(arguments) if arguments is not None else None,
+            tokens,
             exit_on_error=False,
             print_error=False,
             result_action="return_value",

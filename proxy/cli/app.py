@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy.settings import Settings
 
 Config = Annotated[
@@ -28,14 +30,21 @@ Config = Annotated[
         "else the defaults.",
     ),
 ]
-Json = Annotated[bool, Parameter(name=["--json"], negative=(), help="Print JSON for programs to read.")]
+Json = Annotated[
+    bool,
+    Parameter(name=["--json"], negative=(), show_default=False, help="Print JSON for programs to read."),
+]
 
-EXIT_CODES = """Exit codes:
-  0  done
-  1  the answer is no, or nothing was found
-  2  wrong input or settings
-  3  the store cannot be reached
-  4  the service cannot start"""
+# Markdown, like every help text: paragraphs are set anew to the terminal's width.
+EXIT_CODES = """\
+Exit codes:
+
+- 0: done
+- 1: the answer is no, or nothing was found
+- 2: wrong input or settings
+- 3: the store cannot be reached
+- 4: the service cannot start
+"""
 
 COMMANDS = (
     ("serve", "proxy.cli.serve:serve", "Run the service: workers, control process and store."),
@@ -56,15 +65,20 @@ COMMANDS = (
 _GROUPS = {"config": "Check the settings, or show those in effect."}
 
 
-def build_app() -> App:
-    """Return the command with all its subcommands, none of them loaded yet."""
+def build_app(arguments: Sequence[str] = ()) -> App:
+    """Return the command with all its subcommands, none of them loaded yet.
+
+    The subcommand that `arguments` begin with explains itself at full length, by its docstring; the others
+    are only listed, with the short text that stands here.
+    """
+    typed = " ".join(arguments) + " "
     app = App(
         name="stockade",
         help="A polite edge blocker for online stores.",
         help_epilogue=EXIT_CODES,
         version=_version,
         result_action="return_value",
-        help_format="plaintext",
+        help_format="markdown",
         suppress_keyboard_interrupt=False,  # main gives it its exit code
     )
     groups: dict[str, App] = {}
@@ -73,7 +87,8 @@ def build_app() -> App:
         if group and group not in groups:
             groups[group] = App(name=group, help=_GROUPS[group], sort_key=order)
             app.command(groups[group])
-        (groups[group] if group else app).command(target, name=last, help=text, sort_key=order)
+        short = None if typed.startswith(f"{name} ") else text
+        (groups[group] if group else app).command(target, name=last, help=short, sort_key=order)
     return app
 
 

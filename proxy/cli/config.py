@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def check(
     file: Annotated[Path | None, Parameter(help="The file to check; left out: as with --config.")] = None,
+    /,
     *,
     config: Config = None,
     as_json: Json = False,

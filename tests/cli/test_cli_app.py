@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import proxy.cli
 import proxy.cli.app
 from proxy.cli import main
 from proxy.cli.app import COMMANDS, build_app
+from proxy.cli.output import print_json, print_table
 from proxy.errors import ConflictError, InputError, SettingsError, StartError, StockadeError, StoreError
+from proxy.settings.addresses import SocketAddress
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +30,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     def fail() -> None:
         raise raised[0]
 
-    def build() -> App:
+    def build(_: list[str]) -> App:
         app = App(name="stockade", result_action="return_value", suppress_keyboard_interrupt=False)
         app.command(fail)
         return app
@@ -110,9 +113,19 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     out = capsys.readouterr().out
     for name, _, _ in COMMANDS:
         assert f" {name.partition(' ')[0]} " in out
-    assert "2  wrong input or settings" in out
+    assert "2: wrong input or settings" in out
     assert main([]) == 0
     assert capsys.readouterr().out == out
+
+
+def test_a_command_explains_itself_at_length(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own help is its docstring; the list of commands has one line each."""
+    assert main(["config", "check", "--help"]) == 0
+    assert "Names every mistake at once" in capsys.readouterr().out
+    assert main(["config", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Check a settings file; name every mistake." in out
+    assert "Names every mistake at once" not in out
 
 
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,3 +172,23 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     with os.fdopen(writer, "wb") as pipe:
         done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, cwd="/", env=environ, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_table_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is cut to a width, nothing is read as markup, no colours."""
+    long = "2001:db8::/48 [bold]not markup[/bold] " + "x" * 300
+    print_table(("identifier", "note"), [(long, "a"), ("203.0.113.7", "b")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["identifier", "note"]
+    assert lines[2].split() == [*long.split(), "a"]
+    assert lines[3].split() == ["203.0.113.7", "b"]
+    assert len(lines) == 4
+
+
+def test_json_takes_our_own_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """Structs and dataclasses print as objects."""
+    print_json({"address": SocketAddress(host="::1", port=80), "texts": ("é",)})
+    assert json.loads(capsys.readouterr().out) == {
+        "address": {"host": "::1", "port": 80, "path": ""},
+        "texts": ["é"],
+    }
