@@ -65,23 +65,12 @@ class EmbeddedServer:
         """
         if self.process is not None and self.process.poll() is None:
             return self.url
-        program = self._program or find_server()
-        self._prepare()
-        command = [str(program), *self._options()]
         try:
-            self.process = subprocess.Popen(  # noqa: S603 - our own program and options
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=self.data_dir,
-                start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops us last
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the supervisor has no threads
-            )
-        except OSError as error:
-            raise StartError(f"{program} cannot be started: {error.strerror}") from None
-        _write_private(self.pid_file, f"{self.process.pid}\n")
-        _write_private(self.data_dir / "store.url", f"{self.url}\n")
+            self._spawn()
+        except StartError:
+            if self.process is None:
+                self.stop()  # frees the data directory
+            raise
         return self.url
 
     def wait_ready(self, timeout: float = 60.0) -> None:
@@ -129,6 +118,25 @@ class EmbeddedServer:
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+    def _spawn(self) -> None:
+        program = self._program or find_server()
+        self._prepare()
+        command = [str(program), *self._options()]
+        try:
+            self.process = subprocess.Popen(  # noqa: S603 - our own program and options
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=self.data_dir,
+                start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops us last
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the supervisor has no threads
+            )
+        except OSError as error:
+            raise StartError(f"{program} cannot be started: {error.strerror}") from None
+        _write_private(self.pid_file, f"{self.process.pid}\n")
+        _write_private(self.data_dir / "store.url", f"{self.url}\n")
 
     def _prepare(self) -> None:
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
     from proxy.identity.identifiers import Identifier
     from proxy.policy.entry import Entry
@@ -117,7 +118,7 @@ class EntryStore:
             pipe = self._client.pipeline(transaction=True)
             pipe.mget(self.keys.version, self.keys.epoch)
             pipe.xrevrange(self.keys.changes, count=1)
-            (version, epoch), last = await pipe.execute()
+            (version, epoch), last = await _run(pipe)
         try:
             head = Head(int(version or 0), (epoch or b"").decode())
             if last:
@@ -143,7 +144,7 @@ class EntryStore:
                 pipe = self._client.pipeline(transaction=False)
                 for part in _chunks(window, SLICE):
                     pipe.hmget(self.keys.entries, [field_of(identifier) for identifier in part])
-                raws = [raw for answer in await pipe.execute() for raw in answer]
+                raws = [raw for answer in await _run(pipe) for raw in answer]
                 records.extend(_record(*pair) for pair in zip(window, raws, strict=True))
         return records
 
@@ -215,6 +216,18 @@ class EntryStore:
         if done:
             return Applied(int(rest[0]), int(rest[1]))
         return RecordConflictError(_record(identifier_of(rest[0]), rest[1]))
+
+
+async def _run(pipe: Pipeline) -> list[Any]:
+    """Return the answers of a pipeline, or raise the first error as the server gave it.
+
+    The library would put the whole command before it, and identifiers do not belong in messages and logs.
+    """
+    answers: list[Any] = await pipe.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _record(identifier: Identifier, raw: bytes | None) -> Record:

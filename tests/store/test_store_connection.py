@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+import redis.exceptions as e
+from redis._parsers import BaseParser
+
+from proxy.errors import StoreError
+from proxy.store.connection import explain_error, masked, open_client, store_errors
+from proxy.store.entries import EntryStore
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        pytest.param("redis://h:6379/0", "redis://h:6379/0", id="plain"),
+        pytest.param("redis://:geheim@h:6379/0", "redis://:***@h:6379/0", id="password"),
+        pytest.param("rediss://u:ge@heim@h/1", "rediss://u:***@h/1", id="at-sign-in-password"),
+        pytest.param(
+            "unix:///run/v.sock?db=1&password=geheim", "unix:///run/v.sock?db=1&password=***", id="unix"
+        ),
+        pytest.param("redis://[::1", "(an unreadable URL)", id="broken"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    """Messages carry the URL without its password."""
+    assert masked(url) == shown
+
+
+@pytest.mark.parametrize("url", ["http://h", "h:6379", "", "redis://h:port/0"])
+def test_what_is_no_redis_url_is_refused(url: str) -> None:
+    """A wrong URL is a StoreError before anything connects."""
+    with pytest.raises(StoreError):
+        open_client(url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param("NOAUTH Authentication required.", "password", id="noauth"),
+        pytest.param("WRONGPASS invalid username-password pair", "password", id="wrongpass"),
+        pytest.param("NOPERM this user has no permissions", "ACL", id="noperm"),
+        pytest.param("LOADING Redis is loading the dataset", "loading", id="loading"),
+        pytest.param("READONLY You can't write against a replica", "primary", id="readonly"),
+        pytest.param("OOM command not allowed", "maxmemory", id="oom"),
+        pytest.param("MISCONF Redis is configured to save", "disk", id="misconf"),
+        pytest.param("WRONGTYPE Operation against a key", "store_name", id="wrongtype"),
+        pytest.param("ERR something new", "something new", id="unknown"),
+    ],
+)
+def test_each_refusal_says_the_way_out(answer: str, told: str) -> None:
+    """What a server can answer becomes one sentence that a person can act on, without the password."""
+    text = explain_error("redis://:geheim@h/0", BaseParser.parse_error(answer))
+    assert told in text
+    assert "geheim" not in text
+
+
+@pytest.mark.parametrize("error", [e.TimeoutError("x"), e.ConnectionError("x"), OSError(111, "refused")])
+def test_library_errors_become_ours(error: Exception) -> None:
+    """Nothing of the client library leaves the store package."""
+    with pytest.raises(StoreError), store_errors("redis://h/0"):
+        raise error
+
+
+async def test_a_server_that_is_not_there_is_a_store_error() -> None:
+    """A refused connection says which store cannot be reached."""
+    async with EntryStore("unix:///nonexistent/valkey.sock") as store:
+        with pytest.raises(StoreError, match=r"unix:///nonexistent/valkey.sock cannot be reached"):
+            await store.read_head()
