@@ -129,8 +129,8 @@ class Supervisor:
                 most = (hard - _SPARE_DESCRIPTORS) // 2
                 raise StartError(
                     f"limits.connections = {self._settings.limits.connections} needs {needed} file descriptors, "
-                    f"but only {hard} are allowed: raise the limit (ulimit -Hn, systemd LimitNOFILE=, docker --ulimit nofile=) "
-                    f"or set limits.connections to at most {most}"
+                    f"but only {hard} are allowed: raise the limit (ulimit -Hn, systemd LimitNOFILE=, "
+                    f"docker --ulimit nofile=) or set limits.connections to at most {most}"
                 )
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
