@@ -78,7 +78,7 @@ class _Decoder:
         if is_union(kind):
             kind = _choose(kind, value)
         if is_table(kind):
-            return self._take_group(value, kind, meta, path)
+            return self._take_group(value, kind, path)
         if get_origin(kind) is tuple:
             return self._take_list(value, kind, meta, path)
         if get_origin(kind) is dict:
@@ -102,10 +102,7 @@ class _Decoder:
         items = {key: self._take(item, bare, own, (*path, key)) for key, item in value.items()}
         return _WRONG if any(item is _WRONG for item in items.values()) else items
 
-    def _take_group(self, value: Any, kind: type[Table], meta: msgspec.Meta, path: Path) -> Any:
-        if not isinstance(value, dict):
-            self.note(path, f"{_shown(value)} is not {describe_type(kind, meta)}")
-            return _WRONG
+    def _take_group(self, value: dict[str, Any], kind: type[Table], path: Path) -> Any:
         before = len(self.mistakes)
         taken = self.take_table(kind, value, path, options_of(kind))
         for option in options_of(kind):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SEARCHED = (Path("stockade.toml"), Path("/etc/stockade/stockade.toml"))
 
 _TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
-_BARE_TEXT = re.compile(r"[\w.-]+\s*=\s*[^\"'\[{\s#][^\"'#]*")
+_BARE_TEXT = re.compile(r"[\w.-]+\s*=\s*(?![\d.]+\Z)[^\"'\[{\s#][^\"'#]*")
 _YAML = re.compile(r"[\w-]+:\s+\S.*")
 
 
@@ -121,7 +121,11 @@ def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> M
     number = int(match[2]) if match and match[2] else len(lines)
     line = lines[min(number, len(lines)) - 1].strip()
     hint = ""
-    if _BARE_TEXT.fullmatch(line):
+    if message == "Cannot overwrite a value":
+        message, hint = "This name was given a value above", "; keep one of the two"
+    elif message.startswith("Cannot declare"):
+        message, hint = "This table stands above already", "; join the two"
+    elif _BARE_TEXT.fullmatch(line):
         name, _, value = line.partition("=")
         hint = f'; texts stand in quotes: {name.strip()} = "{value.strip()}"'
     elif _YAML.fullmatch(line):

@@ -14,7 +14,7 @@ from cyclopts import App
 import proxy.cli
 import proxy.cli.app
 from proxy.cli import main
-from proxy.cli.app import COMMANDS, build_app
+from proxy.cli.app import COMMANDS, build_app, read_settings
 from proxy.cli.output import print_json, print_table
 from proxy.errors import ConflictError, InputError, SettingsError, StartError, StockadeError, StoreError
 from proxy.settings.addresses import SocketAddress
@@ -192,3 +192,13 @@ def test_json_takes_our_own_values(capsys: pytest.CaptureFixture[str]) -> None:
         "address": {"host": "::1", "port": 80, "path": ""},
         "texts": ["é"],
     }
+
+
+def test_settings_are_read_with_their_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command begins with this; what is odd goes to standard error."""
+    path = tmp_path / "s.toml"
+    path.write_text('admin = "0.0.0.0:9180"\nworkers = 2\n', "utf-8")
+    assert read_settings(path).workers == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"stockade: warning: {path}:1: admin: status and metrics can be read")

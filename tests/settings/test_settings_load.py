@@ -217,3 +217,11 @@ def test_settings_travel_between_processes(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert hash(settings.limits) == hash(settings.limits)
     assert settings != Settings()
+
+
+def test_networks_are_judged_where_they_stand(tmp_path: Path) -> None:
+    """A wrong network in a list over several lines is pointed at, in the words of whoever reads networks."""
+    path = write(tmp_path / "s.toml", 'trusted_proxies = [\n  "10.0.0.0/8",\n  "10.0.0.0/33",\n]\n')
+    (mistake,) = mistakes(path)
+    assert mistake.startswith(":3: trusted_proxies[1]: ")
+    assert "10.0.0.0/33" in mistake
