@@ -22,6 +22,12 @@ def test_an_empty_snapshot_covers_nobody() -> None:
     assert decide(snapshot, packed("2001:db8::1"), "browse", 0.0, mode="enforce") is ALLOWED
 
 
+def test_a_peer_without_an_address_is_covered_by_nothing() -> None:
+    """Over a unix socket there may be no address; not even a list that blocks everybody is about it."""
+    snapshot = load([block("0.0.0.0/0"), block("::/0")])
+    assert snapshot.hits(b"") == ()
+
+
 @pytest.mark.parametrize(
     ("value", "inside", "outside"),
     [
@@ -105,6 +111,14 @@ def test_a_wide_network_is_found_in_slots_older_than_itself() -> None:
         snapshot = load(order)
         assert [hit.entry.id for hit in snapshot.hits(packed("203.0.113.7"))] == ["n", "w"]
         assert [hit.entry.id for hit in snapshot.hits(packed("203.1.0.1"))] == ["w"]
+
+
+def test_wide_networks_of_one_length_are_told_apart() -> None:
+    """A length that concerns every slot is probed once, whatever the number of networks."""
+    snapshot = load([block("10.0.0.0/8", id="ten"), block("11.0.0.0/8", id="eleven")])
+    for address, expected in (("10.1.2.3", ["ten"]), ("11.1.2.3", ["eleven"]), ("12.1.2.3", [])):
+        assert [hit.entry.id for hit in snapshot.hits(packed(address))] == expected
+    assert len(snapshot._indexes[4]._wide) == 1
 
 
 @pytest.mark.parametrize(
