@@ -15,6 +15,8 @@ _SHOWN: Final = 80  # characters of the input that a message repeats
 _LONGEST: Final = 200  # longer than any spelling of an address, a range of two or a URL with one
 _GROUP: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
 _DOTTED: Final = re.compile(r"[0-9.]+")
+# Control characters, spaces other than the plain one, and what has no width (soft hyphen, joiners, byte order mark).
+_INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]")
 _HOST_NAME: Final = re.compile(r"(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]*\.?")
 _LOOKALIKES: Final = str.maketrans({"O": "0", "o": "0", "l": "1", "I": "1", ",": ".", ";": "."})
 
@@ -39,8 +41,9 @@ def describe_mistake(text: str) -> str:
 
 def describe_address_mistake(text: str) -> str:
     """Return a sentence that names the mistake in `text` where one address is wanted."""
-    if "/" in text and _try(text.strip()):
-        return f"{show(text.strip())} is a network, and one address is wanted here"
+    address, slash, _ = text.strip().partition("/")
+    if slash and _address(address):
+        return f"{show(text.strip())} has a prefix length, but one address is wanted here; did you mean {address}?"
     return describe_mistake(text)
 
 
@@ -68,14 +71,10 @@ def describe_prefix_mistake(address: str, length: str, bits: int) -> str:
 
 def _diagnose(text: str) -> tuple[str, str | None]:
     """Return the reason and the nearest right form; the more telling signs come first."""
-    hidden = next(
-        (character for character in text if unicodedata.category(character) in {"Cf", "Cc", "Zs"}), None
-    )
-    if hidden and hidden != " ":
-        name = unicodedata.name(hidden, "a control character").lower()
-        return f"it holds an invisible character (U+{ord(hidden):04X}, {name})", _try(
-            text.replace(hidden, "")
-        )
+    if hidden := _INVISIBLE.search(text):
+        name = unicodedata.name(hidden[0], "a control character").lower()
+        why = f"it holds an invisible character (U+{ord(hidden[0]):04X}, {name})"
+        return why, _try(text.replace(hidden[0], ""))
     if "://" in text:
         host = re.split(r"[/?#]", text.partition("://")[2])[0].rpartition("@")[2]
         return "it is a URL", _try(host) or _try(_without_port(host))
@@ -85,9 +84,8 @@ def _diagnose(text: str) -> tuple[str, str | None]:
     if len(parts) > 1 and all(_try(part) for part in parts):
         return "it holds several; give each on its own", None
     if "%" in text:
-        return "a zone id (after the %) means something on one machine only", _try(
-            re.sub(r"%[^/\]]*", "", text)
-        )
+        without_zone = re.sub(r"%[^/\]]*", "", text)
+        return "a zone id (after the %) means something on one machine only", _try(without_zone)
     if text.startswith("[") or text.endswith("]"):
         return "brackets and a port belong into a URL", _try(_without_port(text))
     if bounds := re.fullmatch(r"([0-9A-Fa-f.:]+)\s*[-–]\s*([0-9A-Fa-f.:]+)", text):  # noqa: RUF001 - as typed
@@ -130,19 +128,16 @@ def _diagnose_spelling(text: str) -> tuple[str, str | None]:
 def _diagnose_ipv4(address: str, suffix: str) -> tuple[str, str | None]:
     parts = address.rstrip(".").split(".")
     if "" in parts:
-        return "it has two dots in a row or begins with one", _try(
-            re.sub(r"\.+", ".", address).strip(".") + suffix
-        )
+        single = re.sub(r"\.+", ".", address).strip(".")
+        return "it has two dots in a row or begins with one", _try(single + suffix)
     if len(parts) > 4:
         return f"it has {len(parts)} parts, an IPv4 address has 4", None
     high = next((part for part in parts if int(part) > 255), None)
     if high:
         return f"{high} is more than 255", None
     if any(part != str(int(part)) for part in parts):
-        return (
-            "leading zeros mean octal to some programs and nothing to others",
-            _try(".".join(str(int(part)) for part in parts) + suffix),
-        )
+        decimal = ".".join(str(int(part)) for part in parts)
+        return "leading zeros mean octal to some programs and nothing to others", _try(decimal + suffix)
     if len(parts) < 4:
         full = ".".join(parts + ["0"] * (4 - len(parts)))
         return f"it has {len(parts)} of 4 parts", _try(full + (suffix or f"/{8 * len(parts)}"))
@@ -166,9 +161,8 @@ def _diagnose_ipv6(address: str, suffix: str) -> tuple[str, str | None]:
     if len(groups) == 9 and groups[-1].isdigit():
         return "a port is no part of an address", _try(address.rpartition(":")[0])
     if len(groups) > 8 or (len(groups) == 8 and "::" in address):
-        return f"it has {len(groups)} groups" + (
-            " and ::" if "::" in address else ""
-        ) + ", an IPv6 address has 8", None
+        shortened = " and ::" if "::" in address else ""
+        return f"it has {len(groups)} groups{shortened}, an IPv6 address has 8", None
     return "its colons and groups make no IPv6 address", None
 
 

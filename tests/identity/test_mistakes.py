@@ -71,6 +71,7 @@ def mistake(text: str) -> str:
         pytest.param("1.2.3.4 # bad one", "it holds a space", "1.2.3.4", id="comment"),
         pytest.param("1.2.3.0 /24", "it holds a space", "1.2.3.0/24", id="space-inside"),
         pytest.param("1.2.3.4\u200b", "U+200B, zero width space", "1.2.3.4", id="invisible"),
+        pytest.param("1.2.3.4 \u200bx", "U+200B, zero width space", None, id="invisible-after-a-space"),
         pytest.param("1.2.3.\u00a04", "U+00A0, no-break space", "1.2.3.4", id="no-break-space"),
         pytest.param("1.2.3.4\x1b[0m", "U+001B, a control character", None, id="escape"),
         pytest.param("1O.0.0.l", "a character only looks like the right one", "10.0.0.1", id="letters"),
