@@ -63,7 +63,7 @@ class Service:
                 "GET", path, headers={key.replace("_", "-"): value for key, value in headers.items()}
             )
             response = connection.getresponse()
-            response.body = response.read().decode()  # type: ignore[attr-defined]
+            response.body = response.read().decode(errors="replace")  # type: ignore[attr-defined]
             return response
         finally:
             connection.close()
