@@ -13,8 +13,8 @@ from typing import Final
 Records = bytes | tuple[bytes, ...]
 _Plan = tuple[tuple[int, dict[int, Records]], ...]
 
-# Leading bits of a slot. IPv4: 65,536 slots, three networks in each on a list of 200,000. IPv6: what a
-# provider holds at least (RIR policy), so that a list's networks spread over about as many slots.
+# Leading bits of a slot. IPv4: 65,536 slots, three networks in each on a list of 200,000. IPv6: a /32 is the
+# least that a registry allocates to a provider, so that a list's networks spread over many slots, too.
 _SLOT_BITS: Final = {32: 16, 128: 32}
 
 
@@ -65,8 +65,10 @@ class AddressIndex:
         shift = self.bits - prefix
         if shift <= self._slot_shift:
             slot = address >> self._slot_shift
-            self._slots[slot] = self._extend(self._slots.get(slot, self._wide), shift)
-        elif all(known != shift for known, _ in self._wide):
+            plan = self._slots.get(slot, self._wide)
+            if not _probes(plan, shift):
+                self._slots[slot] = self._extend(plan, shift)
+        elif not _probes(self._wide, shift):
             self._wide = self._extend(self._wide, shift)
             for slot, plan in self._slots.items():
                 self._slots[slot] = self._extend(plan, shift)
@@ -77,3 +79,7 @@ class AddressIndex:
         if extended is None:
             extended = self._plans[shifts] = tuple((known, self._tables[known]) for known in shifts)
         return extended
+
+
+def _probes(plan: _Plan, shift: int) -> bool:
+    return any(known == shift for known, _ in plan)
