@@ -232,7 +232,7 @@ class UpstreamConnection(asyncio.Protocol):
         client.send(opening)
         client.touch_response()
         if body == CHUNKED:
-            self._chunked = ChunkedReader(max_trailer_bytes=_MAX_HEAD)
+            self._chunked = ChunkedReader(max_trailer_bytes=_MAX_HEAD, response=True)
         if body == 0:
             self._keep_alive = (
                 False  # bytes behind a response without a body: whose they are is anyone's guess
