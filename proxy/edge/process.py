@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _READY: Final = b"R"
 DRAIN: Final = b"D"
 QUIT: Final = b"Q"
+# Seconds that requests in flight get when a person pressed Ctrl-C.
+_QUIT_LIMIT: Final = 1.0
 RELOAD: Final = b"L"
 
 
@@ -273,7 +275,7 @@ class _WorkerProcess:
             acceptor.close()
         for sock, _ in self._task.sockets:
             sock.close()
-        end = time.monotonic() + timeouts.drain_limit
+        end = time.monotonic() + (timeouts.drain_limit if self._in_no_hurry else _QUIT_LIMIT)
         while worker.connections and time.monotonic() < end:
             for connection in list(worker.connections):
                 connection.drain()
