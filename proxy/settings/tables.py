@@ -165,7 +165,11 @@ class HealthTable(Table, frozen=True, kw_only=True):
         ),
     ] = "/.stockade"
     upstream_path: Annotated[
-        str, option("What is asked of the upstream to see that it answers. Any status below 500 will do.")
+        str,
+        option(
+            "What is asked of the upstream while no traffic shows that it answers. Any HTTP answer will do: a "
+            "shop in maintenance shows its own page."
+        ),
     ] = "/"
     upstream_every: Annotated[
         float,
