@@ -186,9 +186,8 @@ class RequestReader:
         stays = self._stays
         watched = self._noted
         pieces: list[bytes] = []
-        last = 0
+        last = body = 0
         host: bytes | None = None
-        body = 0
         expect = False
         upgrade = connection = b""
         noted: list[tuple[bytes, bytes]] = []
