@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from proxy.edge.answers import encode_answer
+from proxy.edge.client_socket import Hold, Phase
 from proxy.edge.exchange import Exchange
+from proxy.edge.request_stream import RequestStream
 from proxy.edge.tunnel import Tunnel
-from proxy.edge.upstream_connection import WRITE_HIGH_WATER
 from proxy.http1.errors import RequestError
-from proxy.identity.addresses import pack
 from proxy.observability.counters import Slot
 from proxy.policy.decision import ALLOWED, decide
 
 if TYPE_CHECKING:
+    import asyncio
+
     from proxy.edge.pool import UpstreamError
-    from proxy.edge.site import Inlet, Route
+    from proxy.edge.site import Inlet
     from proxy.edge.worker import Worker
     from proxy.http1.request import RequestHead
     from proxy.http1.response import ResponseHead
     from proxy.refusal.answer import Answer
 
-# Pipelined bytes kept while a request is in flight; past it the client is paused.
-_MAX_PIPELINED: Final = 64 * 1024
-# The peer of a unix socket is on this machine; it may speak for clients when this address is trusted.
-_LOCAL_PEER: Final = b"\x7f\x00\x00\x01"
-# After an answer that ends the connection the rest of the request is read and thrown away for this long, so that
-# the answer is not destroyed by a reset (RFC 9112 §9.6). nginx: lingering_timeout 5s.
-_LINGER_SECONDS: Final = 5.0
 
-
-class Phase:
-    """What the connection waits for; its time limit follows from it. Plain integers, in this order."""
-
-    IDLE: Final = 0  # the first byte of a request
-    HEAD: Final = 1  # the rest of a head
-    EXCHANGE: Final = 2  # a request in flight
-    LINGER: Final = 3  # the client's end, after our last answer
-    TUNNEL: Final = 4
-    CLOSED: Final = 5
-
-
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(RequestStream):
     """The client's side of the relay. `peer`: its packed address, where the transport does not know it.
 
     The straight path (a request without body, an idle upstream connection, an answer that comes in one piece) runs
@@ -51,55 +33,24 @@ class ClientConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_buffer",
-        "_eof",
-        "_inlet",
-        "_paused",
-        "_route",
-        "_start",
         "_turned_away",
-        "_unsent",
-        "_worker",
-        "_write_held",
         "closing",
         "counters",
-        "deadline",
-        "exchange",
-        "peer",
-        "phase",
-        "transport",
         "tunnel",
     )
 
     def __init__(self, worker: Worker, inlet: Inlet, *, peer: bytes | None) -> None:
-        self._worker = worker
-        self._inlet = inlet
-        self.peer = peer or b""
-        self._route: Route = cast("Route", None)
+        super().__init__(worker, inlet, peer=peer or b"")
         self._turned_away = False
         self.counters = worker.counters
-        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._buffer = b""
-        self._start = 0  # where the unread part of the buffer begins
-        self.exchange: Exchange | None = None
         self.tunnel: Tunnel | None = None
-        self.phase = Phase.IDLE
-        self.deadline = 0.0
         self.closing = False  # the answer under way is the last one
-        self._eof = False
-        self._paused = False
-        self._write_held = False
-        self._unsent = 0  # bytes the client had not taken when its time limit was last looked at
 
     # -- events of the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls this once."""
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        if not self.peer:
-            self.peer = peer_of(transport.get_extra_info("peername"))
-        self._route = self._worker.site.enter(self._inlet, self.peer)
+        super().connection_made(transport)
         # A client that connects and says nothing is given the time of a head, not of an idle connection.
         self.deadline = self._worker.clock + self._worker.site.timeouts.head
         self._turned_away = not self._worker.opened(self, limited=not self._route.trusted)
@@ -107,14 +58,14 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Read what the client sent: a head, a body, tunnelled bytes, or bytes to be thrown away."""
         if self.phase <= Phase.HEAD:
-            self._keep(data)
-            self._advance()
+            self.keep(data)
+            self.advance()
         elif self.phase == Phase.EXCHANGE:
             exchange = cast("Exchange", self.exchange)
             if not exchange.request_done:
                 self._feed(exchange, data)
             else:
-                self._keep(data)
+                self.keep(data)
         elif self.phase == Phase.TUNNEL:
             cast("Tunnel", self.tunnel).from_client(data)
 
@@ -125,18 +76,21 @@ class ClientConnection(asyncio.Protocol):
         self._eof = True
         exchange = self.exchange
         if exchange is None:
-            if self.phase == Phase.HEAD:
-                self._refuse_malformed(RequestError(400, "the connection ended inside a head"))
-            return False
-        if not exchange.request_done:
-            self._request_broken(exchange, RequestError(400, "the connection ended inside a body"))
-            return False
-        return True
+            if self.phase == Phase.HEAD and not self.write_held:
+                self.refuse(RequestError(400, "the connection ended inside a head"), None)
+        elif not exchange.request_done:
+            self._fail_request(exchange, RequestError(400, "the connection ended inside a body"))
+        # Whole requests that wait for their turn, or for the client to take earlier answers. Below TLS there is no
+        # half-close: the transport ends whatever is said here.
+        waiting = self.exchange is not None or self._start < len(self._buffer)
+        return waiting and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: whatever was done for it ends."""
         self.phase = Phase.CLOSED
         self._worker.closed(self)
+        self._buffer = b""
+        self._start = 0
         if self.tunnel is not None:
             self._worker.counters[Slot.OPEN_TUNNELS] -= 1
             self.tunnel.close(abort=exc is not None)
@@ -145,8 +99,8 @@ class ClientConnection(asyncio.Protocol):
             exchange.upstream.abandon()
 
     def pause_writing(self) -> None:
-        """The client takes bytes slower than they come."""
-        self._write_held = True
+        """The client takes bytes slower than they come: read less of the upstream."""
+        super().pause_writing()
         if self.tunnel is not None:
             self.tunnel.hold(client=True, held=True)
         elif self.exchange is not None and self.exchange.upstream is not None:
@@ -154,70 +108,23 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The client caught up."""
-        self._write_held = False
+        super().resume_writing()
         if self.tunnel is not None:
             self.tunnel.hold(client=True, held=False)
-        elif self.exchange is not None:
-            if self.exchange.upstream is not None:
-                self.exchange.upstream.resume_reading()
-        elif self._start < len(self._buffer):
-            self._advance()
+        elif self.exchange is None:
+            self.advance()
+        elif self.exchange.upstream is not None:
+            self.exchange.upstream.resume_reading()
 
-    # -- reading requests
+    # -- serving requests
 
-    def _advance(self) -> None:
-        """Read and serve requests from the buffer until one is in flight or the bytes run out."""
-        while self._start < len(self._buffer) and self.exchange is None and not self._write_held:
-            if self.phase > Phase.EXCHANGE:
-                return
-            try:
-                head = self._read_head()
-                if head is None:
-                    if self.phase == Phase.IDLE:
-                        self.phase = Phase.HEAD
-                        self.deadline = self._worker.clock + self._worker.site.timeouts.head
-                    return
-                self._serve(head)
-            except RequestError as error:
-                self._refuse_malformed(error)
-                return
-        if self._start >= len(self._buffer):
-            self._buffer = b""
-            self._start = 0
-            if self._paused and self.exchange is None:
-                self.resume_reading()
-        if self._eof and self.exchange is None and self.phase <= Phase.HEAD:
-            self.transport.close()
-
-    def _read_head(self) -> RequestHead | None:
-        """Give the next head, or None when its end has not come."""
-        buffer = self._buffer
-        start = self._start
-        if buffer[start] == 0x0D:
-            # RFC 9112 §2.2: an empty line before a request line is ignored; more than two are noise.
-            for _ in range(2):
-                if buffer.startswith(b"\r\n", start):
-                    start += 2
-            self._start = start
-            if start >= len(buffer) or buffer[start:] == b"\r":
-                return None
-        reader = self._route.reader
-        end = reader.find_end(buffer, start)
-        if not end:
-            return None
-        self._start = end
-        return reader.read(buffer[start:end] if start or end < len(buffer) else buffer)
-
-    def _serve(self, head: RequestHead) -> None:
+    def serve(self, head: RequestHead) -> None:
         """Answer or relay one request."""
         worker = self._worker
-        site = worker.site
         route = self._route
+        site = route.site
         self.counters[Slot.REQUESTS] += 1
-        self.closing = not head.keep_alive or worker.draining or self._turned_away
-        if route.site is not site:
-            # The settings were reloaded: the next head is read by the new rules.
-            self._route = route = site.enter(self._inlet, self.peer)
+        self.closing = not head.keep_alive or worker.draining or self._turned_away or site.one_request
         if head.target.startswith(site.health_prefix):
             self._answer(head, worker.health(head))
             return
@@ -241,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _relay(self, head: RequestHead, client: bytes) -> None:
         worker = self._worker
-        site = worker.site
+        site = self._route.site
         if head.upgrade and (head.upgrade not in site.upgrades or head.body):
             # RFC 9110 §7.8: an upgrade may be ignored. h2c would take later requests past us, and a request with a
             # body has no well-defined place where the other protocol begins.
@@ -254,10 +161,12 @@ class ClientConnection(asyncio.Protocol):
         self.exchange = exchange
         self.phase = Phase.EXCHANGE
         self.deadline = worker.clock + site.timeouts.first_byte
-        if not exchange.request_done and self._start < len(self._buffer):
-            # Body bytes that came with the head go out with it.
-            rest = self._buffer[self._start :]
-            self._start += exchange.feed(rest)
+        if not exchange.request_done:
+            if not head.expect_continue:
+                self.deadline = worker.clock + site.timeouts.body_idle
+            if self._start < len(self._buffer):
+                # Body bytes that came with the head go out with it.
+                self._start += exchange.feed(self._buffer[self._start :])
         upstream = worker.pool.take(safe=exchange.retriable)
         if upstream is not None:
             upstream.start(exchange)
@@ -269,32 +178,23 @@ class ClientConnection(asyncio.Protocol):
         try:
             consumed = exchange.feed(data)
         except RequestError as error:
-            self._request_broken(exchange, error)
+            self._fail_request(exchange, error)
             return
-        self.deadline = self._worker.clock + (
-            timeouts.first_byte if exchange.request_done else timeouts.body_idle
-        )
         if consumed < len(data):
-            self._keep(data[consumed:])
-
-    def _keep(self, data: bytes) -> None:
-        """Keep bytes of later requests until their turn comes."""
-        self._buffer = self._buffer[self._start :] + data if self._start < len(self._buffer) else data
-        self._start = 0
-        if len(self._buffer) > _MAX_PIPELINED:
-            self.pause_reading()
+            self.keep(data[consumed:])
+        if not self.write_held:  # else the client has its time to take what was sent
+            waiting = timeouts.first_byte if exchange.request_done else timeouts.body_idle
+            self.deadline = self._worker.clock + waiting
 
     # -- called by the upstream's side
-
-    def send(self, data: bytes) -> None:
-        """Write response bytes."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
 
     def send_interim(self, head: ResponseHead) -> None:
         """Pass an interim response on, unless the client cannot know them (RFC 9110 §15.2)."""
         exchange = self.exchange
-        if exchange is not None and exchange.head.http11:
+        if exchange is None:
+            return
+        exchange.continued = True
+        if exchange.head.http11:
             self.send(head.lines + b"\r\n\r\n")
             self.counters[Slot.RESPONSES_1XX] += 1
         self.deadline = self._worker.clock + self._worker.site.timeouts.first_byte
@@ -318,15 +218,15 @@ class ClientConnection(asyncio.Protocol):
         if self.exchange is not exchange:
             return
         self.exchange = None
+        if self.holds:
+            self.release(Hold.BODY)
         if self.closing:
-            self._end(linger=not exchange.request_done or self._start < len(self._buffer))
+            self.end(linger=not exchange.request_done or self._start < len(self._buffer))
             return
         self.phase = Phase.IDLE
         self.deadline = self._worker.clock + self._worker.site.timeouts.keep_alive
-        if self._paused:
-            self.resume_reading()
         if self._start < len(self._buffer) or self._eof:
-            self._advance()
+            self.advance()
 
     def response_broken(self, exchange: Exchange) -> None:
         """The upstream broke off: a broken answer for a broken answer, or 502 when none has begun."""
@@ -351,33 +251,26 @@ class ClientConnection(asyncio.Protocol):
         self._fail(exchange, 502)
 
     def begin_tunnel(self, upstream: asyncio.Transport) -> Tunnel:
-        """The upstream switched protocols: from here on both sides are a pipe."""
-        rest = self._buffer[self._start :]
-        self._buffer = b""
+        """The upstream switched protocols: from here on both sides are a pipe (see `open_tunnel`)."""
         self.exchange = None
         self.phase = Phase.TUNNEL
         self.deadline = self._worker.clock + self._worker.site.timeouts.tunnel_idle
         self.counters[Slot.TUNNELS] += 1
         self.counters[Slot.OPEN_TUNNELS] += 1
+        self.counters[Slot.RESPONSES_1XX] += 1
         self.tunnel = Tunnel(self.transport, upstream)
-        if self._paused:
-            self.resume_reading()
-        if rest:
-            self.tunnel.from_client(rest)
         return self.tunnel
 
-    def pause_reading(self) -> None:
-        """Stop reading the client: the upstream, or a request in flight, comes first."""
-        if not self._paused and not self.transport.is_closing():
-            self._paused = True
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read the client again."""
-        if self._paused:
-            self._paused = False
-            if not self.transport.is_closing():
-                self.transport.resume_reading()
+    def open_tunnel(self, tunnel: Tunnel) -> None:
+        """Both sides know the tunnel: pass on what the client said before it stood."""
+        rest = self._buffer[self._start :]
+        self._buffer = b""
+        self._start = 0
+        if rest:
+            tunnel.from_client(rest)
+        if self._eof:
+            tunnel.half_close(client=True)
+        self.release(Hold.PIPELINED | Hold.BODY)
 
     # -- answers of our own
 
@@ -385,7 +278,7 @@ class ClientConnection(asyncio.Protocol):
         self._worker.upstream_failed(error)
         self._fail(exchange, error.status)
 
-    def _request_broken(self, exchange: Exchange, error: RequestError) -> None:
+    def _fail_request(self, exchange: Exchange, error: RequestError) -> None:
         """The request's body is at fault while the request is in flight."""
         self.counters[Slot.BAD_REQUESTS] += 1
         self._fail(exchange, error.status)
@@ -400,26 +293,38 @@ class ClientConnection(asyncio.Protocol):
         if exchange.answered:
             self.abort()
             return
+        self.release(Hold.BODY)
         if exchange.request_done:
             exchange.head.body = 0  # nothing of it is left unread
         self._answer(exchange.head, self._worker.error(status, exchange.head.raw))
-        if self.phase == Phase.IDLE and self._start < len(self._buffer):
-            self._advance()
+        if self.phase == Phase.IDLE:
+            self.advance()
 
-    def _refuse_malformed(self, error: RequestError) -> None:
-        """Answer a head that cannot be relayed; what follows on this connection cannot be trusted (RFC 9112 §11.2)."""
+    def refuse(self, error: RequestError, head: RequestHead | None) -> None:
+        """Answer a request that cannot be relayed, and end the connection.
+
+        Without a head nothing that follows can be trusted to begin where it seems to (RFC 9112 §11.2).
+        """
+        exchange = self.exchange
+        if exchange is not None:  # body bytes that came with the head
+            self._fail_request(exchange, error)
+            return
         self.counters[Slot.BAD_REQUESTS] += 1
         self.closing = True
-        self._start = 0
-        raw, self._buffer = self._buffer, b""
+        if head is not None:
+            self._answer(head, self._worker.error(error.status, head.raw))
+            return
+        raw = self._buffer[self._start :].partition(b"\r\n\r\n")[0]
         answer = self._worker.error(error.status, raw)
-        self.send(encode_answer(answer, date=self._worker.date, close=True, head_only=False, http11=True))
-        self._end(linger=True)
+        head_only = raw.startswith(b"HEAD ")
+        self.send(encode_answer(answer, date=self._worker.date, close=True, head_only=head_only, http11=True))
+        self.end(linger=True)
 
     def _answer(self, head: RequestHead, answer: Answer) -> None:
         """Send an answer of our own; behind a request body that stays unread the connection ends."""
         worker = self._worker
-        if head.body:
+        unread = self._start < len(self._buffer)
+        if head.body or (self._eof and not unread):
             self.closing = True
         self.phase = Phase.IDLE
         self.deadline = worker.clock + worker.site.timeouts.keep_alive
@@ -430,32 +335,13 @@ class ClientConnection(asyncio.Protocol):
             )
         )
         if self.closing:
-            self._end(linger=head.body != 0 or self._start < len(self._buffer))
-
-    def _end(self, *, linger: bool) -> None:
-        """Close after the last answer: at once, or after the rest of the request was read and thrown away."""
-        if not linger or self.transport.is_closing():
-            self.phase = Phase.CLOSED
-            self.transport.close()
-            return
-        self.phase = Phase.LINGER
-        self._buffer = b""
-        self._start = 0
-        self.deadline = self._worker.clock + _LINGER_SECONDS
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.resume_reading()
-
-    def abort(self) -> None:
-        """Break the connection so that the client cannot take the answer for whole."""
-        self.phase = Phase.CLOSED
-        self._worker.reset(self.transport)
+            self.end(linger=head.body != 0 or unread)
 
     # -- time
 
     def on_deadline(self) -> None:
         """The worker's tick found the deadline passed."""
-        if self._still_sending():
+        if self.still_sending():
             return
         timeouts = self._worker.site.timeouts
         exchange = self.exchange
@@ -468,27 +354,15 @@ class ClientConnection(asyncio.Protocol):
         elif exchange is not None:
             self._exchange_timed_out(exchange)
         elif self.phase == Phase.HEAD:
-            self._refuse_malformed(RequestError(408, "the head did not come in time"))
+            self.refuse(RequestError(408, "the head did not come in time"), None)
         else:
             self.transport.close()
 
-    def _still_sending(self) -> bool:
-        """Whether the client is still taking bytes, however slowly; without progress it is let go."""
-        size = self.transport.get_write_buffer_size()
-        stuck = size == self._unsent
-        self._unsent = size
-        if not size:
-            return False
-        if stuck:
-            self.abort()
-        self.deadline = self._worker.clock + self._worker.site.timeouts.send_idle
-        return True
-
     def _exchange_timed_out(self, exchange: Exchange) -> None:
         upstream = exchange.upstream
-        client_late = not exchange.request_done and upstream is not None and not self._paused
-        if client_late and not (exchange.head.expect_continue and not exchange.answered):
-            self._fail(exchange, 408)
+        client_late = not exchange.request_done and upstream is not None and not self.holds & Hold.BODY
+        if client_late and not (exchange.head.expect_continue and not exchange.continued):
+            self._fail_request(exchange, RequestError(408, "the body did not come in time"))
             return
         self.counters[Slot.UPSTREAM_TIMEOUTS] += 1
         self._fail(exchange, 504)
@@ -496,12 +370,5 @@ class ClientConnection(asyncio.Protocol):
     def drain(self) -> None:
         """The worker is leaving: an idle connection may go; a busy one goes behind its answer."""
         self.closing = True
-        if self.phase == Phase.IDLE and self.exchange is None and not self.transport.get_write_buffer_size():
-            self.transport.close()
-
-
-def peer_of(name: object) -> bytes:
-    """Give the packed address of a socket's peer name; a unix socket's peer is this machine."""
-    if isinstance(name, tuple):
-        return pack(str(name[0]).partition("%")[0]) or _LOCAL_PEER
-    return _LOCAL_PEER
+        if self.phase == Phase.IDLE and not self._buffer and not self.transport.get_write_buffer_size():
+            self.end(linger=False)

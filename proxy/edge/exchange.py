@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from proxy.edge.client_socket import Hold
 from proxy.http1.chunked import ChunkedReader, frame_chunk, frame_end
 from proxy.http1.errors import RequestError
 from proxy.http1.judge import ChunkedJudge
@@ -22,8 +23,8 @@ _MAX_WAITING: Final = 64 * 1024
 class Exchange:
     """A request being relayed. Request bodies are re-framed here: counted, or chunked anew.
 
-    `outgoing` is what the upstream gets first; `answered` turns true with the final response's head; `started` is the
-    worker's clock when the request was accepted.
+    `outgoing` is what the upstream gets first; `answered` turns true with the final response's head; `continued` when
+    there is no reason (left) for the client to wait with the body.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Exchange:
         "_waiting",
         "answered",
         "client",
+        "continued",
         "head",
         "outgoing",
         "request_done",
@@ -56,6 +58,7 @@ class Exchange:
         self.outgoing = outgoing
         self.upstream: UpstreamConnection | None = None
         self.answered = False
+        self.continued = not head.expect_continue
         self._left = head.body
         self._body_size = 0
         self._max_body = max_body
@@ -75,6 +78,7 @@ class Exchange:
 
         Raises RequestError: 400 for a malformed chunked body, 413 when it grows over the limit.
         """
+        self.continued = True
         if self._chunked is not None and self._judge is not None:
             body, consumed = self._chunked.read(data)
             done = self._chunked.done
@@ -102,4 +106,4 @@ class Exchange:
         self.outgoing += out
         self._waiting += len(out)
         if self._waiting > _MAX_WAITING:
-            self.client.pause_reading()
+            self.client.hold(Hold.BODY)

@@ -117,7 +117,7 @@ class UpstreamMonitor:
                     await self._ask(target)
             except TimeoutError:
                 self.detail = f"{target.upstream} does not answer within {self._timeout:g} s"
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self.detail = f"{target.upstream} cannot be reached: {error}"
             else:
                 self.answers, self.detail = True, "answers"
@@ -137,8 +137,11 @@ class UpstreamMonitor:
             )
         try:
             writer.write(self._request)
-            start = await reader.read(7)
-            if not start.startswith(b"HTTP/1."):
+            try:
+                start = await reader.readexactly(7)
+            except asyncio.IncompleteReadError as error:
+                raise OSError("it ends the connection without an answer") from error
+            if start != b"HTTP/1.":
                 raise OSError("it does not speak HTTP/1.1")
         finally:
             writer.transport.abort()

@@ -7,7 +7,9 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from proxy.edge.connection import ClientConnection, peer_of
+from proxy.edge.client_socket import peer_of
+from proxy.edge.connection import ClientConnection
+from proxy.edge.pool import TLS_SHUTDOWN_SECONDS
 from proxy.errors import StockadeError
 from proxy.identity.proxy_protocol import MAX_LENGTH_V1, ProxyProtocolError, read_header
 from proxy.observability.counters import Slot
@@ -59,13 +61,24 @@ class Acceptor:
             return ClientConnection(worker, inlet, peer=None)
 
         handshake = worker.site.timeouts.head if listener.tls else None
+        shutdown = TLS_SHUTDOWN_SECONDS if listener.tls else None
         if sock.family == socket.AF_UNIX:
             self._server = await loop.create_unix_server(
-                factory, sock=sock, ssl=listener.tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
+                factory,
+                sock=sock,
+                ssl=listener.tls,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=shutdown,
+                backlog=BACKLOG,
             )
         else:
             self._server = await loop.create_server(
-                factory, sock=sock, ssl=listener.tls, ssl_handshake_timeout=handshake, backlog=BACKLOG
+                factory,
+                sock=sock,
+                ssl=listener.tls,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=shutdown,
+                backlog=BACKLOG,
             )
 
     def close(self) -> None:
@@ -93,29 +106,34 @@ class Acceptor:
         """Read the PROXY protocol header, then let the connection begin as any other, from the address it names."""
         connection.setblocking(False)
         try:
-            peer = peer_of(connection.getpeername())
-            if peer not in self._worker.site.forwarding.trusted:
-                raise ProxyProtocolError("the peer is no trusted proxy, so it may not name a client")
             async with asyncio.timeout(self._worker.site.timeouts.head):
-                source = await read_proxy_header(connection)
+                client = await self._read_client(connection)
+            await self._begin(connection, client)
         except (StockadeError, OSError, TimeoutError) as error:
             self._worker.counters[Slot.BAD_REQUESTS] += 1
-            self._log.debug(
-                "a connection without a usable PROXY protocol header was closed", error=str(error)
-            )
+            self._log.debug("a connection without a usable beginning was closed", error=str(error))
             connection.close()
-            return
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _read_client(self, connection: socket.socket) -> bytes:
+        peer = peer_of(connection.getpeername())
+        if peer not in self._worker.site.forwarding.trusted:
+            raise ProxyProtocolError("the peer is no trusted proxy, so it may not name a client")
+        return await read_proxy_header(connection) or peer
+
+    async def _begin(self, connection: socket.socket, peer: bytes) -> None:
+        """Let the connection go on as any other, with its TLS handshake first; raises OSError when that fails."""
         worker, inlet = self._worker, self._listener.inlet
         tls = self._listener.tls
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: ClientConnection(worker, inlet, peer=source or peer),
-                connection,
-                ssl=tls,
-                ssl_handshake_timeout=worker.site.timeouts.head if tls else None,
-            )
-        except OSError as error:
-            self._log.debug("a connection ended in its TLS handshake", error=str(error))
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: ClientConnection(worker, inlet, peer=peer),
+            connection,
+            ssl=tls,
+            ssl_handshake_timeout=worker.site.timeouts.head if tls else None,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS if tls else None,
+        )
 
 
 async def read_proxy_header(connection: socket.socket) -> bytes | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,6 +17,7 @@ from proxy.errors import StockadeError
 from proxy.observability.counters import Slot
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from proxy.edge.exchange import Exchange
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # A connection idle for longer than this is not used for a request that must not be sent twice: the shorter it was
 # idle, the less likely the upstream is closing it just now.
 _UNSAFE_REUSE_SECONDS: Final = 1.0
+# How long the other side's TLS close_notify is awaited after ours (asyncio waits 30 s; nginx does not wait).
+TLS_SHUTDOWN_SECONDS: Final = 5.0
 
 
 class UpstreamError(StockadeError):
@@ -54,7 +56,7 @@ class PoolOptions:
 
 
 class Target:
-    """One resolved address of an upstream, with its idle connections (last used first) and its failures."""
+    """One resolved address of an upstream, with its idle connections (last used last) and its failures."""
 
     __slots__ = ("_limit", "_pool", "address", "busy", "down_until", "failures", "idle", "upstream")
 
@@ -162,6 +164,8 @@ class Pool:
         self.targets: list[Target] = []
         self.last_answer = -1e9  # when, by the clock, an upstream last answered a request
         self._counters = counters
+        # Idle connections kept for each address; none when they may not be used again.
+        self._idle_limit = options.idle_connections if options.idle_seconds else 0
         self._next = 0
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -175,7 +179,7 @@ class Pool:
         for upstream in self.upstreams:
             for address in await self._addresses(upstream):
                 target = known.pop((upstream, address), None)
-                targets.append(target or Target(self, upstream, address, limit=self.options.idle_connections))
+                targets.append(target or Target(self, upstream, address, limit=self._idle_limit))
         self.targets = targets
         for target in known.values():
             target.retire()
@@ -187,7 +191,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError):  # UnicodeError: no name at all (IDNA)
             return [target.address for target in self.targets if target.upstream == upstream]
         return list(dict.fromkeys(cast("str", sockaddr[0]) for *_, sockaddr in found))
 
@@ -241,6 +245,7 @@ class Pool:
         options = self.options
         self._counters[Slot.UPSTREAM_CONNECTS] += 1
         server_name = (options.server_name or upstream.address.host) if options.tls else None
+        shutdown = TLS_SHUTDOWN_SECONDS if options.tls else None
 
         def factory() -> UpstreamConnection:
             return UpstreamConnection(target)
@@ -249,7 +254,11 @@ class Pool:
             async with asyncio.timeout(options.connect_timeout):
                 if upstream.address.is_unix:
                     _, connection = await loop.create_unix_connection(
-                        factory, target.address, ssl=options.tls, server_hostname=server_name
+                        factory,
+                        target.address,
+                        ssl=options.tls,
+                        server_hostname=server_name,
+                        ssl_shutdown_timeout=shutdown,
                     )
                 else:
                     _, connection = await loop.create_connection(
@@ -258,15 +267,24 @@ class Pool:
                         upstream.address.port,
                         ssl=options.tls,
                         server_hostname=server_name,
+                        ssl_shutdown_timeout=shutdown,
                     )
         except TimeoutError as error:
             target.failed(self.clock())
             self._counters[Slot.UPSTREAM_TIMEOUTS] += 1
             raise UpstreamError(504, f"{upstream} did not accept a connection in time") from error
-        except (OSError, ssl.SSLError) as error:
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # ssl's errors are OSErrors; ValueError: a name that cannot be one
             target.failed(self.clock())
             self._counters[Slot.UPSTREAM_FAILURES] += 1
             raise UpstreamError(502, f"{upstream} cannot be connected: {error}") from error
+        if connection.transport.is_closing():
+            # Accepted and ended at once (an upstream out of connections): nothing was sent, the next one may be tried.
+            target.failed(self.clock())
+            self._counters[Slot.UPSTREAM_FAILURES] += 1
+            raise UpstreamError(502, f"{upstream} ended the connection as soon as it stood")
         target.works()
         target.adopt(connection)
         return connection
@@ -276,12 +294,6 @@ class Pool:
         now = self.clock()
         for target in self.targets:
             target.sweep(now)
-
-    @property
-    def up(self) -> bool:
-        """Whether any address is not left alone."""
-        now = self.clock()
-        return any(target.down_until <= now for target in self.targets)
 
     async def close(self) -> None:
         """End idle connections and connects under way."""

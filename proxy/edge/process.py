@@ -191,6 +191,9 @@ class _WorkerProcess:
             every=settings.health.upstream_every,
             timeout=settings.health.upstream_timeout,
         )
+        if self._worker.monitor is not None:
+            # After a reload: ready until something else is known, or every load balancer would see a gap.
+            monitor.answers, monitor.detail = self._worker.monitor.answers, self._worker.monitor.detail
         self._worker.monitor = monitor
         self._monitor_task = self._spawn(monitor.run())
 
@@ -248,10 +251,12 @@ class _WorkerProcess:
         for context, certificate, key in contexts:
             context.load_cert_chain(certificate, key)
         self._settings = settings
-        self._spawn(self._swap_site(site, pool))
+        self._spawn(self._swap_site(settings, site, pool))
 
-    async def _swap_site(self, site: Site, pool: Pool) -> None:
+    async def _swap_site(self, settings: Settings, site: Site, pool: Pool) -> None:
         await pool.resolve()
+        if settings is not self._settings:
+            return  # later settings came while names were looked up
         old, self._pool = self._pool, pool
         worker = self._worker
         worker.pool = pool
@@ -260,7 +265,10 @@ class _WorkerProcess:
             target.retire()
         self._monitor_task.cancel()
         self._watch_upstream()
-        worker.decisions.reopen()
+        try:
+            worker.decisions.reopen()
+        except OSError as error:
+            self._log.error("the decision log cannot be opened anew; the old file is kept", error=str(error))
         self._log.info("settings reloaded")
 
     # -- the end

@@ -69,6 +69,9 @@ class Site:
             header_count=self.limits.header_count,
             url_bytes=self.limits.url_bytes,
         )
+        # A keep-alive limit of 0 seconds: a connection serves one request.
+        self.one_request = self.timeouts.keep_alive == 0
+        self._speaking = frozenset((forwarding.header, *forwarding.single_value))
         self._readers: dict[tuple[bool, frozenset[bytes]], RequestReader] = {}
         self._derived: dict[tuple[bytes, tuple[tuple[bytes, bytes], ...]], ClientAddress] = {}
 
@@ -96,10 +99,11 @@ class Site:
 
     def derive(self, peer: bytes, noted: Sequence[tuple[bytes, bytes]]) -> ClientAddress:
         """Derive the client address from noted header lines; remembers the latest results."""
-        key = (peer, tuple(noted))
+        # X-Request-Id and its like are noted as well, and differ from request to request.
+        key = (peer, tuple([line for line in noted if line[0] in self._speaking]))
         known = self._derived.get(key)
         if known is None:
-            known = derive_client_address(peer, noted, self.forwarding)
+            known = derive_client_address(peer, key[1], self.forwarding)
             if len(self._derived) >= _MAX_DERIVED:
                 self._derived.clear()
             self._derived[key] = known

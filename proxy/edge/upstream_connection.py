@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from proxy.edge.client_socket import WRITE_HIGH_WATER, Hold
 from proxy.http1.chunked import ChunkedReader, frame_chunk, frame_end
 from proxy.http1.errors import MessageError, ResponseError
 from proxy.http1.request import CHUNKED, UNTIL_CLOSE
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from proxy.edge.pool import Target
     from proxy.edge.tunnel import Tunnel
 
-# Bytes kept for a side that does not read, before the other side is paused. asyncio's default of 64 KiB halves the
-# rate of large downloads here; nginx holds 8 buffers of 8 KiB and then files.
-WRITE_HIGH_WATER: Final = 256 * 1024
 # Interim responses before the final one; a server that sends more is broken.
 _MAX_INTERIM: Final = 32
 # Response heads: nginx allows one proxy_buffer of 4 or 8 KiB, Envoy 60 KiB, node 16 KiB; shops set many cookies.
@@ -90,14 +88,14 @@ class UpstreamConnection(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.hold(client=False, held=True)
         elif self.exchange is not None:
-            self.exchange.client.pause_reading()
+            self.exchange.client.hold(Hold.BODY)
 
     def resume_writing(self) -> None:
         """The upstream caught up."""
         if self.tunnel is not None:
             self.tunnel.hold(client=False, held=False)
         elif self.exchange is not None:
-            self.exchange.client.resume_reading()
+            self.exchange.client.release(Hold.BODY)
 
     def eof_received(self) -> bool:
         """The upstream sent its last byte; for a body that ends with the connection this is its proper end."""
@@ -136,7 +134,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._body = None
         self._interim = 0
         self._buffer = b""
-        exchange.client.resume_reading()
+        client = exchange.client
+        if client.holds:
+            client.release(Hold.BODY)
+        if client.write_held:
+            self.pause_reading()
         self.transport.write(exchange.outgoing)
         if not exchange.retriable:
             exchange.outgoing = b""
@@ -278,11 +280,14 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange = None
         self._body = None
         self.resume_reading()
-        if self._keep_alive and exchange.request_done and not self.transport.is_closing():
+        transport = self.transport
+        if not exchange.request_done or (exchange.head.body and transport.get_write_buffer_size()):
+            self.abandon()  # it answered without reading the whole request, and need never read the rest
+        elif self._keep_alive and not transport.is_closing():
             self.target.give_back(self)
         else:
             self.target.forget(self)
-            self.transport.close()
+            transport.close()
         exchange.client.response_done(exchange)
 
     def _fail(self, exchange: Exchange) -> None:
@@ -293,6 +298,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _begin_tunnel(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         if not exchange.head.upgrade:
             raise ResponseError("101 without a request to switch")
+        if head.upgrade and head.upgrade.lower() != exchange.head.upgrade:
+            raise ResponseError("101 to another protocol than was asked for")
         client = exchange.client
         client.send(
             b"%b\r\nUpgrade: %b\r\nConnection: Upgrade\r\n\r\n%b"
@@ -302,3 +309,4 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self.target.forget(self)
         self.tunnel = client.begin_tunnel(self.transport)
+        client.open_tunnel(self.tunnel)

@@ -38,6 +38,7 @@ _RETRY_AFTER_SECONDS: Final = 10
 _HARD_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: close() sends RST
 # Over the connection limit a polite 503 is still given to this many at once; beyond, connections are just closed.
 _TURNED_AWAY_AT_ONCE: Final = 256
+_TURNED_AWAY_OF_A_CLIENT: Final = 32
 
 
 class Worker:
@@ -60,7 +61,7 @@ class Worker:
         self._by_client: Counter[bytes] = Counter()
         self._turned_away = 0
         self._log = get_logger("worker")
-        self._upstream_down = False
+        self._upstream_down: float | None = None  # since when, by the clock
 
     # -- connections
 
@@ -71,14 +72,19 @@ class Worker:
         counters[Slot.CONNECTIONS] += 1
         counters[Slot.OPEN_CONNECTIONS] += 1
         limits = self.site.limits
-        within = self._page.total(Slot.OPEN_CONNECTIONS) <= limits.connections
+        excess = self._page.total(Slot.OPEN_CONNECTIONS) - limits.connections
+        hopeless = len(self.connections) > limits.connections + _TURNED_AWAY_AT_ONCE
         if limited:
-            self._by_client[connection.peer] += 1
-            most = limits.connections_per_client
-            within = within and not (most and self._by_client[connection.peer] > most)
+            client = limit_key(connection.peer)
+            self._by_client[client] += 1
+            if limits.connections_per_client:
+                over = self._by_client[client] - limits.connections_per_client
+                excess = max(excess, over)
+                hopeless = hopeless or over > _TURNED_AWAY_OF_A_CLIENT
+        within = excess <= 0
         if not within:
             counters[Slot.TURNED_AWAY] += 1
-            if len(self.connections) > limits.connections + _TURNED_AWAY_AT_ONCE:
+            if hopeless:
                 connection.transport.abort()
         return within
 
@@ -86,11 +92,11 @@ class Worker:
         """Count a connection out."""
         self.connections.discard(connection)
         self.counters[Slot.OPEN_CONNECTIONS] -= 1
-        peer = connection.peer
-        if peer in self._by_client:
-            self._by_client[peer] -= 1
-            if not self._by_client[peer]:
-                del self._by_client[peer]
+        client = limit_key(connection.peer)
+        if client in self._by_client:
+            self._by_client[client] -= 1
+            if not self._by_client[client]:
+                del self._by_client[client]
 
     def reset(self, transport: asyncio.Transport) -> None:
         """Break a connection so that the other side sees an error, never a clean end."""
@@ -169,8 +175,8 @@ class Worker:
 
     def upstream_failed(self, error: UpstreamError) -> None:
         """Say once that the upstream is away, and once that it is back; never once a request."""
-        if not self._upstream_down:
-            self._upstream_down = True
+        if self._upstream_down is None:
+            self._upstream_down = self.clock
             self._log.error("the upstream cannot be connected", error=str(error))
 
     # -- time
@@ -184,9 +190,9 @@ class Worker:
             connection.on_deadline()
         self.pool.sweep()
         self.decisions.flush()
-        if self._upstream_down and self.pool.up:
-            self._upstream_down = False
-            self._log.info("the upstream can be connected again")
+        if self._upstream_down is not None and self.pool.last_answer > self._upstream_down:
+            self._upstream_down = None
+            self._log.info("the upstream answers again")
         counters = self.counters
         counters[Slot.HEARTBEAT_MS] = int(wall * 1000)
         counters[Slot.READY] = self.readiness().ready
@@ -202,3 +208,8 @@ class Worker:
                 self.tick()
             except Exception:  # noqa: BLE001 - a worker that stops ticking keeps no time limit
                 self._log.exception("a tick failed")
+
+
+def limit_key(peer: bytes) -> bytes:
+    """Give what counts as one client for its limit: an IPv4 address, or an IPv6 /64, which one household gets."""
+    return peer if len(peer) == 4 else peer[:8]
