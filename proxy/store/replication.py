@@ -79,7 +79,6 @@ class Replica:
         self._clock = clock
         self._at = Head()  # what `snapshot` stands for
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
 
     def age(self, now: float) -> float | None:
         """Return for how many seconds the snapshot may have been out of step at `now` (by `clock`).
@@ -90,21 +89,17 @@ class Replica:
 
     async def run(self) -> None:
         """Load, then follow, for as long as it takes; returns after `close`, never because of an error."""
-        self._task = asyncio.create_task(self._run())
+        self._task = task = asyncio.create_task(self._run())
         try:
-            await self._task
-        except asyncio.CancelledError:
-            if not self._closing:
-                raise
+            await asyncio.wait([task])
         finally:
+            await _end(task)
             await self._client.aclose()
 
     async def close(self) -> None:
         """Stop following and close the connection; the snapshot stays usable."""
-        self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await _end(self._task)
         await self._client.aclose()
 
     async def _run(self) -> None:
@@ -238,6 +233,17 @@ class Replica:
         self.state, self.message = state, message
         if self._on_state is not None:
             self._on_state(state, message)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended.
+
+    Once is not enough: before Python 3.12, asyncio.wait_for (with which the client library writes) loses a
+    cancellation that comes in the same moment as its result (https://github.com/python/cpython/issues/86296).
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.05)
 
 
 class _Turn:
