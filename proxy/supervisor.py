@@ -20,6 +20,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import msgspec
+
 from proxy.admin.process import ControlTask, run_control
 from proxy.edge.build import build_server_tls, build_site
 from proxy.edge.process import DRAIN, QUIT, RELOAD, WorkerTask, run_worker
@@ -43,6 +45,9 @@ _LONGEST_PAUSE: Final = 5.0
 # A worker ticks twice a second; one that has not for this long is stuck, and its share of connections with it.
 _STUCK_SECONDS: Final = 20.0
 _LOOK_EVERY: Final = 1.0
+# What workers get beyond their own limit before they are killed, and what Ctrl-C gives them in all.
+_SPARE_SECONDS: Final = 2.0
+_QUIT_SECONDS: Final = 1.0
 # Options that bind sockets or start processes: a reload cannot change them.
 _NEED_RESTART: Final = ("listen", "workers", "store", "store_name", "data_dir", "admin")
 
@@ -122,7 +127,7 @@ class Supervisor:
 
     def _raise_descriptor_limit(self) -> None:
         """Raise the soft limit as far as the configured connections need it."""
-        needed = 2 * self._settings.limits.connections + _SPARE_DESCRIPTORS
+        needed = _descriptors(self._settings)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY and soft < needed:
             if hard != resource.RLIM_INFINITY and hard < needed:
@@ -253,7 +258,7 @@ class Supervisor:
                 self._bury(child, now)
             if not child.pid and now >= child.start_at:
                 self._fork(child)
-            if child.pid and child.row is not None and child.ready and self._is_stuck(child.row):
+            if child.pid and child.row is not None and self._is_stuck(child.row):
                 self._log.error("worker does not answer: killing it", process=child.name, pid=child.pid)
                 os.kill(child.pid, signal.SIGKILL)
         embedded = self._embedded
@@ -303,9 +308,18 @@ class Supervisor:
         except StockadeError as error:
             self._log.error("the new settings are wrong: the old ones stay", error=str(error))
             return
-        changed = [name for name in _NEED_RESTART if getattr(settings, name) != getattr(self._settings, name)]
+        old = self._settings
+        changed = {
+            name: getattr(old, name)
+            for name in _NEED_RESTART
+            if getattr(settings, name) != getattr(old, name)
+        }
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and _descriptors(settings) > soft:
+            changed["limits"] = old.limits
         if changed:
-            self._log.warning("these settings take a restart, the old ones stay", settings=changed)
+            self._log.warning("these settings take a restart, the old ones stay", settings=list(changed))
+            settings = msgspec.structs.replace(settings, **changed)
         self._settings = settings
         configure_logs(level=settings.log.level, form=settings.log.format)
         data = pickle.dumps(settings)
@@ -332,7 +346,7 @@ class Supervisor:
                     child.control.sendall(QUIT if quick else DRAIN)
         now = time.monotonic()
         close_at = now + (0 if quick else timeouts.drain_wait)
-        kill_at = close_at + timeouts.drain_limit + 2
+        kill_at = close_at + (_QUIT_SECONDS if quick else timeouts.drain_limit) + _SPARE_SECONDS
         closed = False
         workers = [child for child in self._children if child.row is not None]
         while any(child.pid for child in workers):
@@ -368,6 +382,11 @@ class Supervisor:
             self._admin_socket.close()
         if self._embedded is not None:
             self._embedded.stop()
+
+
+def _descriptors(settings: Settings) -> int:
+    """File descriptors that one worker may need: every connection could come to the same one."""
+    return 2 * settings.limits.connections + _SPARE_DESCRIPTORS
 
 
 def _reap(pid: int) -> None:

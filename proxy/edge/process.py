@@ -88,6 +88,7 @@ class _WorkerProcess:
             counters[slot] = 0
         counters[Slot.PID] = os.getpid()
         counters[Slot.STARTS] += 1
+        counters[Slot.HEARTBEAT_MS] = int(time.time() * 1000)
         site = build_site(settings)
         decisions = DecisionLog(Path(settings.log.decisions) if settings.log.decisions else None)
         worker: Worker  # made from the pool, whose clock it is
@@ -105,9 +106,9 @@ class _WorkerProcess:
         )
         self._replica = replica
         self._spawn(replica.run())
+        self._spawn(worker.tick_forever())
         await pool.resolve()
         self._watch_upstream()
-        self._spawn(worker.tick_forever())
         self._spawn(self._resolve_forever())
         self._spawn(self._note_age_forever())
         try:

@@ -222,6 +222,19 @@ def test_sighup_reloads_without_a_dropped_connection(start_service: Callable[...
     assert set(load.statuses) == {200}
 
 
+def test_reload_says_what_takes_a_restart(start_service: Callable[..., Service]) -> None:
+    """Settings that bind sockets, start processes or need descriptors stay as they were; the rest is taken over."""
+    service = start_service()
+    text = (
+        service.config.read_text().replace("workers = 2", "workers = 5").replace("127.0.0.1:0", "127.0.0.1:1")
+    )
+    service.config.write_text(f'{text}[limits]\nconnections = 900000\n[relay]\nvia = "edge"\n')
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for_log(r"take a restart.*\['listen', 'workers', 'limits'\]")
+    wait_until(lambda: '"Via"' in service.ask("/debug/request").body)
+    assert len(service.children()["workers"]) == 2
+
+
 def test_reload_takes_a_new_block_page(start_service: Callable[..., Service], tmp_path: Path) -> None:
     """SIGHUP reads the page's texts and names anew."""
     service = start_service()
@@ -243,6 +256,19 @@ def test_ctrl_c_ends_everything_at_once(start_service: Callable[..., Service]) -
     os.killpg(service.process.pid, signal.SIGINT)
     assert service.process.wait(5) == 0
     assert not [pid for pid in below if alive(pid)]
+
+
+@pytest.mark.long
+def test_a_stuck_worker_is_replaced(start_service: Callable[..., Service]) -> None:
+    """A worker that stands still is killed and replaced, and its share of connections is served again."""
+    service = start_service()
+    stuck = service.children()["workers"][0]
+    os.kill(stuck, signal.SIGSTOP)
+    wait_until(lambda: not alive(stuck), seconds=40)
+    wait_until(lambda: len(service.children()["workers"]) == 2)
+    with Load(service.port) as load:
+        wait_until(lambda: load.answers > 200)
+    assert set(load.statuses) == {200}
 
 
 def test_a_killed_supervisor_takes_all_with_it(start_service: Callable[..., Service]) -> None:
