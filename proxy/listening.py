@@ -1,9 +1,10 @@
-"""Binding the listening sockets, before anything is forked."""
+"""What the service takes of the system before anything is forked: listening sockets and file descriptors."""
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # Connections the kernel holds while a worker is being replaced; cut to net.core.somaxconn (4096 since Linux 5.4).
 BACKLOG: Final = 4096
+
+# Besides a client and an upstream connection each, a worker holds sockets, logs, its store connection and its loop.
+_SPARE_DESCRIPTORS: Final = 128
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +67,32 @@ def bind_admin(settings: Settings) -> socket.socket | None:
     """Bind the control process's socket, None when it is off; raises StartError."""
     address = admin_address(settings)
     return None if address is None else bind_one(address, "admin")
+
+
+def raise_descriptor_limit(settings: Settings) -> None:
+    """Raise the soft limit as far as the configured connections need it; raises StartError when it cannot be."""
+    needed = _descriptors(settings)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise StartError(
+            f"limits.connections = {settings.limits.connections} needs {needed} file descriptors, but only {hard} "
+            "are allowed: raise the limit (ulimit -Hn, systemd LimitNOFILE=, docker --ulimit nofile=) or set "
+            f"limits.connections to at most {(hard - _SPARE_DESCRIPTORS) // 2}"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def descriptors_suffice(settings: Settings) -> bool:
+    """Tell whether the limit as it stands covers the configured connections."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft == resource.RLIM_INFINITY or soft >= _descriptors(settings)
+
+
+def _descriptors(settings: Settings) -> int:
+    """What one worker may need: every connection could come to the same one."""
+    return 2 * settings.limits.connections + _SPARE_DESCRIPTORS
 
 
 def _bind(listener: ListenerAddress, workers: int) -> Binding:

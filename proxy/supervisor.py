@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import resource
 import select
 import signal
 import socket
@@ -26,7 +25,13 @@ from proxy.admin.process import ControlTask, run_control
 from proxy.edge.build import build_server_tls, build_site
 from proxy.edge.process import DRAIN, QUIT, RELOAD, WorkerTask, run_worker
 from proxy.errors import SettingsError, StartError, StockadeError
-from proxy.listening import Binding, bind_admin, bind_listeners
+from proxy.listening import (
+    Binding,
+    bind_admin,
+    bind_listeners,
+    descriptors_suffice,
+    raise_descriptor_limit,
+)
 from proxy.observability.counters import CounterPage, Slot
 from proxy.observability.logs import configure_logs, get_logger
 from proxy.settings.derived import data_dir, worker_count
@@ -37,8 +42,6 @@ if TYPE_CHECKING:
 
     from proxy.settings import Settings
 
-# Besides a client and an upstream connection each, a worker holds sockets, logs, its store connection and its loop.
-_SPARE_DESCRIPTORS: Final = 128
 # A process that dies this soon after its start is restarted with growing pauses.
 _YOUNG_SECONDS: Final = 2.0
 _LONGEST_PAUSE: Final = 5.0
@@ -109,7 +112,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         settings = self._settings
-        self._raise_descriptor_limit()
+        raise_descriptor_limit(settings)
         build_site(settings)  # a template that does not compile is found before anything is bound
         self._bindings = bind_listeners(settings, self._workers)
         for binding in self._bindings:
@@ -124,20 +127,6 @@ class Supervisor:
             self._log.info(
                 "embedded store started", pid=self._embedded.process.pid if self._embedded.process else 0
             )
-
-    def _raise_descriptor_limit(self) -> None:
-        """Raise the soft limit as far as the configured connections need it."""
-        needed = _descriptors(self._settings)
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != resource.RLIM_INFINITY and soft < needed:
-            if hard != resource.RLIM_INFINITY and hard < needed:
-                most = (hard - _SPARE_DESCRIPTORS) // 2
-                raise StartError(
-                    f"limits.connections = {self._settings.limits.connections} needs {needed} file descriptors, "
-                    f"but only {hard} are allowed: raise the limit (ulimit -Hn, systemd LimitNOFILE=, "
-                    f"docker --ulimit nofile=) or set limits.connections to at most {most}"
-                )
-            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
     def _start_children(self) -> None:
         self._children = [_Child(name=f"worker {row}", row=row) for row in range(self._workers)]
@@ -314,8 +303,7 @@ class Supervisor:
             for name in _NEED_RESTART
             if getattr(settings, name) != getattr(old, name)
         }
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != resource.RLIM_INFINITY and _descriptors(settings) > soft:
+        if not descriptors_suffice(settings):
             changed["limits"] = old.limits
         if changed:
             self._log.warning("these settings take a restart, the old ones stay", settings=list(changed))
@@ -382,11 +370,6 @@ class Supervisor:
             self._admin_socket.close()
         if self._embedded is not None:
             self._embedded.stop()
-
-
-def _descriptors(settings: Settings) -> int:
-    """File descriptors that one worker may need: every connection could come to the same one."""
-    return 2 * settings.limits.connections + _SPARE_DESCRIPTORS
 
 
 def _reap(pid: int) -> None:
