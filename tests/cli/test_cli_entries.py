@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+X = "203.0.113.7"
+
+
+class Command:
+    """The `stockade` command on the test's own store."""
+
+    def __init__(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.config = config
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Run one command; return exit code, output and messages."""
+        code = main([*arguments, "--config", str(self.config)])
+        told = self._capsys.readouterr()
+        return code, told.out, told.err
+
+    def json(self, *arguments: str) -> dict:
+        """Run one command with --json and read what it prints."""
+        return json.loads(self(*arguments, "--json")[1])
+
+
+@pytest.fixture
+def stockade(settings_for_store: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command, with a trusted proxy network in its settings."""
+    return Command(settings_for_store('trusted_proxies = ["10.0.0.0/8"]'), capsys)
+
+
+def test_block_explain_list_unblock(stockade: Command) -> None:
+    """The whole life of a block, with the exit codes a script goes by."""
+    assert stockade("explain", X)[0] == 0
+    code, out, _ = stockade("block", X, "--reason", "chargeback", "--for", "30d", "--note", "order 1042")
+    assert code == 0
+    assert f"{X} is now blocked until " in out
+    assert "chargeback" in out
+    code, out, _ = stockade("explain", X)
+    assert code == 1
+    assert 'public reason "chargeback"' in out
+    code, out, _ = stockade("list")
+    assert code == 0
+    assert all(text in out for text in (X, "chargeback", "order 1042"))
+    code, out, _ = stockade("unblock", X)
+    assert (code, "is no longer blocked" in out) == (0, True)
+    assert stockade("explain", X)[0] == 0
+    assert stockade("unblock", X)[:2] == (1, f"{X} is not blocked\n")
+    assert stockade("list")[:2] == (1, "No entries.\n")
+
+
+def test_blocking_again_says_what_changed(stockade: Command) -> None:
+    """Already blocked until then; now until then."""
+    stockade("block", X, "--until", "2999-12-31", "--reason", "fraud", "--author", "ann")
+    code, out, _ = stockade("block", X, "--for", "ever", "--reason", "abuse")
+    assert code == 0
+    assert out == (
+        f"{X} was already blocked until 3000-01-01 00:00 UTC; now with no end, reason fraud -> abuse\n"
+    )
+    assert stockade("block", X)[1] == f"{X} is already blocked with no end; nothing changed\n"
+    [entry] = stockade.json("list")
+    assert (entry["author"], entry["reason"]) == ("ann", "abuse")
+
+
+def test_a_wider_network_is_named_when_unblocking(stockade: Command) -> None:
+    """The agent learns what still refuses the caller, and what to type."""
+    stockade("block", "203.0.113.0/24")
+    code, _, err = stockade("unblock", X)
+    assert (code, out) == (1, f"{X} is not blocked\n")
+    assert "203.0.113.0/24 is blocked until" in err
+    assert "`stockade unblock 203.0.113.0/24`" in err
+    assert f"`stockade allow {X}`" in err
+
+
+def test_allow_beats_block_and_is_taken_back(stockade: Command) -> None:
+    """An allow entry lets in at once, a block beneath it warns, --remove ends it."""
+    stockade("block", "203.0.113.0/24")
+    code, _, err = stockade("allow", X, "--note", "office")
+    assert code == 0
+    assert "was refused until now" in err
+    assert stockade("explain", X)[0] == 0
+    assert "allow beats block" in stockade("block", X)[2]
+    code, _, err = stockade("unblock", X)
+    assert (code, err) == (0, "")
+    assert stockade("allow", X, "--remove")[0] == 0
+    assert stockade("explain", X)[0] == 1
+    assert stockade("allow", X, "--remove", "--note", "x")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["1.2.3"], "did you mean", id="no-address"),
+        pytest.param(["1.2.3.4", "1.2.3", "300.1.1.1"], "more than 255", id="one-of-several"),
+        pytest.param([], "--from-file", id="nothing-named"),
+        pytest.param(["0.0.0.0/0"], "everybody", id="everybody"),
+        pytest.param(["127.0.0.1"], "loopback", id="loopback"),
+        pytest.param(["10.1.2.3"], "trusted proxies", id="own-proxy"),
+        pytest.param([X, "--reason", "review"], "review", id="review"),
+        pytest.param([X, "--for", "soon"], "duration", id="duration"),
+        pytest.param([X, "--for", "1d", "--until", "2999-01-01"], "one of them", id="two-ends"),
+        pytest.param([X, "--until", "2001-01-01"], "over already", id="past"),
+        pytest.param(["--from-file", "/nonexistent"], "cannot be read", id="no-file"),
+    ],
+)
+def test_wrong_input_is_exit_2_and_writes_nothing(arguments: list[str], told: str, stockade: Command) -> None:
+    """Names the problem on standard error."""
+    code, out, err = stockade("block", *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert stockade("list")[0] == 1
+
+
+def test_force_and_exact(stockade: Command) -> None:
+    """What the guard rails refuse is done when forced; a single IPv6 address is its /64 unless exact."""
+    assert stockade("block", "127.0.0.1", "--force")[0] == 0
+    _, out, err = stockade("block", "2001:db8::7")
+    assert "2001:db8::/64 is now blocked" in out
+    assert "--exact" in err
+    assert "2001:db8:1::7 is now blocked" in stockade("block", "2001:db8:1::7", "--exact")[1]
+    assert "198.51.100.0/24 is now blocked" in stockade("block", "198.51.100.9/24")[1]
+
+
+def test_a_file(stockade: Command, tmp_path: Path) -> None:
+    """Many at once are counted; the same file again changes nothing; it can be taken back."""
+    file = tmp_path / "list.txt"
+    file.write_text(
+        "# ours\n" + "".join(f"198.18.{n // 250}.{n % 250} # x\r\n" for n in range(3000)) + "198.18.0.1\n"
+    )
+    code, out, err = stockade("block", "--from-file", str(file), "--reason", "abuse")
+    assert (code, out.splitlines()[0]) == (0, "3,000 added")
+    assert "1 lines repeat" in err
+    assert stockade("block", "--from-file", str(file), "--reason", "abuse")[1] == "3,000 unchanged\n"
+    entries = stockade.json("list")
+    assert len(entries) == 3000
+    assert len({entry["case"] for entry in entries}) == 1
+    assert len(stockade("list")[1].splitlines()) == 3001
+    assert len(stockade.json("list", "--limit", "7")) == 7
+    assert stockade("unblock", "--from-file", str(file))[1] == "3,000 removed\n"
+    assert stockade.json("list") == []
+
+
+def test_a_bad_file_writes_nothing(stockade: Command, tmp_path: Path) -> None:
+    """Every bad line with its number, and no entry."""
+    file = tmp_path / "bad.txt"
+    file.write_text("198.51.100.1\nhello\n1.2.3\n")
+    code, _, err = stockade("block", "--from-file", str(file))
+    assert code == 2
+    assert "2 lines are wrong, so nothing was written" in err
+    assert "line 2:" in err
+    assert "line 3:" in err
+    assert stockade("list")[0] == 1
+
+
+def test_standard_input(stockade: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash reads the list from a pipe."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf198.51.100.1\r\n")))
+    code, out, _ = stockade("block", "--from-file", "-")
+    assert (code, "198.51.100.1 is now blocked" in out) == (0, True)
+
+
+def test_monitor_blocks_refuse_nobody(stockade: Command) -> None:
+    """They are marked in the table, and explain says so."""
+    assert "(monitor only)" in stockade("block", X, "--monitor")[1]
+    assert "block*" in stockade("list")[1]
+    code, out, _ = stockade("explain", X)
+    assert (code, "only monitors" in out) == (0, True)
+    assert stockade.json("explain", X)["would_refuse"]
+
+
+def test_explain_with_peer_and_headers(stockade: Command) -> None:
+    """Trusted proxies of the settings are believed, others are not."""
+    stockade("block", X)
+    assert stockade("explain", X, "--peer", "10.0.0.1")[0] == 1
+    assert stockade("explain", X, "--peer", "192.0.2.1")[0] == 0
+    header = f"X-Forwarded-For: 9.9.9.9, {X}"
+    assert stockade("explain", "9.9.9.9", "--peer", "10.0.0.1", "--header", header)[0] == 1
+    assert stockade("explain", "1.2.3")[0] == 2
+
+
+def test_list_filters(stockade: Command) -> None:
+    """Each option narrows the table."""
+    stockade("block", X, "203.0.113.0/24", "--reason", "fraud")
+    stockade("allow", "192.0.2.1")
+    assert {e["value"] for e in stockade.json("list", "--list", "block")} == {X, "203.0.113.0/24"}
+    assert {e["value"] for e in stockade.json("list", "--kind", "network")} == {"203.0.113.0/24"}
+    assert {e["value"] for e in stockade.json("list", "--contains", X)} == {X, "203.0.113.0/24"}
+    assert stockade.json("list", "--expired") == []
+    assert stockade("list", "--limit", "-1")[0] == 2
+    assert stockade("list", "--list", "grey")[0] == 2
+
+
+def test_json_tells_what_became_of_each(stockade: Command) -> None:
+    """Programs get the entry as it is and as it was."""
+    told = stockade.json("block", X, "--case", "C-17", "--author", "ann")
+    assert (told["case"], told["added"]) == ("C-17", 1)
+    assert told["outcomes"][0]["identifier"] == f"ip:{X}"
+    assert told["outcomes"][0]["entry"]["author"] == "ann"
+    assert stockade.json("block", X, "--note", "n")["outcomes"][0]["before"]["author"] == "ann"
+
+
+def test_no_store_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With nothing configured and nothing running, the message says what to start or set."""
+    config = tmp_path / "c.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    assert main(["block", X, "-c", str(config)]) == 3
+    assert "start `stockade serve`, or set `store`" in capsys.readouterr().err
+    config.write_text('store = "redis://:secret@127.0.0.1:1/0"\n')
+    assert main(["list", "-c", str(config)]) == 3
+    told = capsys.readouterr().err
+    assert "cannot be reached" in told
+    assert "secret" not in told
+
+
+def test_who_is_at_the_keyboard(stockade: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind sudo it is the person, not root; without any name it is the uid's."""
+    monkeypatch.setenv("SUDO_USER", "carol")
+    stockade("block", X)
+    monkeypatch.delenv("SUDO_USER")
+    monkeypatch.delenv("USER", raising=False)
+    stockade("block", "192.0.2.1")
+    authors = {entry["value"]: entry["author"] for entry in stockade.json("list")}
+    assert authors[X] == "carol"
+    assert authors["192.0.2.1"]
