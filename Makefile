@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench build clean
+.PHONY: help run test long check format lint types bench build clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,6 +15,9 @@ run: $(STAMP) ## Try it: demo store, Valkey and the proxy in front, with a sampl
 
 test: $(STAMP) ## Run the whole test suite, with a real Valkey
 	$(BIN)/pytest
+
+long: $(STAMP) ## The tests that take minutes (2 GiB bodies, stuck workers)
+	$(BIN)/pytest -m long
 
 check: $(STAMP) lint types test ## What CI runs: format, lint, types, tests
 
