@@ -76,7 +76,7 @@ def test_blocking_again_says_what_changed(stockade: Command) -> None:
 def test_a_wider_network_is_named_when_unblocking(stockade: Command) -> None:
     """The agent learns what still refuses the caller, and what to type."""
     stockade("block", "203.0.113.0/24")
-    code, _, err = stockade("unblock", X)
+    code, out, err = stockade("unblock", X)
     assert (code, out) == (1, f"{X} is not blocked\n")
     assert "203.0.113.0/24 is blocked until" in err
     assert "`stockade unblock 203.0.113.0/24`" in err
