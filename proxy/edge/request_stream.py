@@ -23,7 +23,7 @@ _MAX_PIPELINED: Final = 64 * 1024
 class RequestStream(ClientSocket):
     """Keeps what the client sent ahead, and gives it out head by head (`serve`, `refuse`)."""
 
-    __slots__ = ("_buffer", "_eof", "_inlet", "_route", "_start", "exchange", "peer")
+    __slots__ = ("_buffer", "_eof", "_inlet", "_looked", "_route", "_start", "exchange", "peer")
 
     def __init__(self, worker: Worker, inlet: Inlet, *, peer: bytes) -> None:
         super().__init__(worker)
@@ -32,6 +32,7 @@ class RequestStream(ClientSocket):
         self._route: Route = cast("Route", None)
         self._buffer = b""
         self._start = 0  # where the unread part of the buffer begins
+        self._looked = 0  # bytes of an unfinished head that hold no end of it
         self._eof = False  # the client will send no more
         self.exchange: Exchange | None = None
 
@@ -112,9 +113,11 @@ class RequestStream(ClientSocket):
             # The settings were reloaded: from this head on the new rules hold.
             self._route = site.enter(self._inlet, self.peer)
         reader = self._route.reader
-        end = reader.find_end(buffer, start)
+        end = reader.find_end(buffer, start, self._looked)
         if not end:
+            self._looked = len(buffer) - start
             return None
+        self._looked = 0
         head = reader.read(buffer[start:end] if start or end < len(buffer) else buffer)
         self._start = end
         return head

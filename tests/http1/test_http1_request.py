@@ -385,6 +385,12 @@ def test_connection_options_of_several_lines_are_one_list() -> None:
     assert not read(head_with(b"Connection:", b"Connection: x", b"connection: close")).keep_alive
 
 
+def test_32_connection_options_are_read() -> None:
+    """The most that are; one more is refused."""
+    head = read(head_with(b"Connection: " + b"a," * 31 + b"close", b"A: b"))
+    assert (head.keep_alive, head.lines) == (False, b"GET / HTTP/1.1\r\nHost: a")
+
+
 @pytest.mark.parametrize(
     ("fields", "sent"),
     [
