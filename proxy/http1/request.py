@@ -245,9 +245,9 @@ class RequestReader:
         if value in (b"keep-alive", b"Keep-Alive"):
             result.keep_alive = True
             return
-        options = parse_options(value)
-        if len(options) > _MAX_CONNECTION_OPTIONS:
+        if value.count(b",") >= _MAX_CONNECTION_OPTIONS:
             raise RequestError(400, "too many connection options")
+        options = parse_options(value)
         # RFC 9112 §9.3: "close" is looked for first, then HTTP/1.1, then "keep-alive".
         result.keep_alive = b"close" not in options and (result.http11 or b"keep-alive" in options)
         # RFC 9110 §7.8: an upgrade needs the option as well as the header; "A server MUST ignore an Upgrade header
