@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 from typing import TYPE_CHECKING, Final, cast
 
 from proxy.identity.addresses import pack
@@ -53,7 +56,7 @@ class ClientSocket(asyncio.Protocol):
         self.deadline = 0.0
         self.holds = 0
         self.write_held = False  # the client takes bytes slower than they come
-        self._unsent = 0  # bytes the client had not taken when its time limit was last looked at
+        self._unsent = 0  # bytes the client had not taken when that was last looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; asyncio calls this once."""
@@ -70,7 +73,7 @@ class ClientSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client takes bytes slower than they come; from now on it must make progress."""
         self.write_held = True
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self._count_unsent()
         if self.phase == Phase.EXCHANGE:
             self.deadline = self._worker.clock + self._worker.site.timeouts.send_idle
 
@@ -122,18 +125,30 @@ class ClientSocket(asyncio.Protocol):
     def still_sending(self) -> bool:
         """Whether the client still takes bytes, however slowly; one that makes no progress is let go.
 
-        Asked when the deadline has passed. The measure is what waits in our buffer: less of it, or a buffer that ran
-        empty in between, is progress.
+        Asked when the deadline has passed. Progress is fewer bytes that wait, or a buffer that ran empty in between.
         """
-        size = self.transport.get_write_buffer_size()
-        stuck = size == self._unsent
-        self._unsent = size
-        if not size:
+        if not self.transport.get_write_buffer_size():
             return False
-        if stuck:
+        unsent = self._count_unsent()
+        if unsent == self._unsent:
             self.abort()
+        self._unsent = unsent
         self.deadline = self._worker.clock + self._worker.site.timeouts.send_idle
         return True
+
+    def _count_unsent(self) -> int:
+        """Count the bytes that the client has not acknowledged: ours, and those in the kernel's buffer (tcp(7)).
+
+        Without the kernel's the slow but steady would be cut off: it takes megabytes in before it takes more of ours.
+        """
+        size = self.transport.get_write_buffer_size()
+        sock = self.transport.get_extra_info("socket")
+        try:
+            return size + int.from_bytes(
+                fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder
+            )
+        except OSError:
+            return size
 
 
 def peer_of(name: object) -> bytes:

@@ -162,11 +162,13 @@ class ClientConnection(RequestStream):
         self.phase = Phase.EXCHANGE
         self.deadline = worker.clock + site.timeouts.first_byte
         if not exchange.request_done:
-            if not head.expect_continue:
-                self.deadline = worker.clock + site.timeouts.body_idle
             if self._start < len(self._buffer):
                 # Body bytes that came with the head go out with it.
                 self._start += exchange.feed(self._buffer[self._start :])
+            if self._eof and not exchange.request_done:
+                raise RequestError(400, "the connection ended inside a body")
+            if not (exchange.request_done or head.expect_continue):
+                self.deadline = worker.clock + site.timeouts.body_idle
         upstream = worker.pool.take(safe=exchange.retriable)
         if upstream is not None:
             upstream.start(exchange)

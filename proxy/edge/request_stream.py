@@ -126,4 +126,4 @@ class RequestStream(ClientSocket):
         """Close after the last answer; whatever else was asked is not answered."""
         self._buffer = b""
         self._start = 0
-        super().end(linger=linger)
+        super().end(linger=linger and not self._eof)
