@@ -34,7 +34,7 @@ Item = tuple[bytes, dict[bytes, bytes]]
 BLOCK_MS = 1000  # an idle read returns this often: `age` stays near a second while all is well
 # Above BLOCK_MS, so that only a server that is stuck or cut off without a word (no FIN, no RST) runs into it.
 READ_TIMEOUT = 4.0
-READ_ITEMS = 16  # changes a read; an import makes them 250 records, 75 kB each
+READ_ITEMS = 4  # changes a read; an import makes them 250 records each, 75 kB and a millisecond of work
 PAUSE_AFTER = 0.001  # seconds of decoding after which requests get their turn
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts; within two seconds of a repair we are back
 _CHANGES = msgspec.json.Decoder(list[tuple[str, msgspec.Raw]])
@@ -77,7 +77,7 @@ class Replica:
         self._on_swap = on_swap
         self._on_state = on_state
         self._clock = clock
-        self._at = Head()  # what `snapshot` stands for
+        self._at: Head | None = None  # what `snapshot` stands for; None: a load is needed
         self._task: asyncio.Task[None] | None = None
 
     def age(self, now: float) -> float | None:
@@ -109,7 +109,7 @@ class Replica:
             try:
                 await self._keep_in_step()
             except _ReloadNeededError as error:
-                self._at = Head()
+                self._at = None
                 self._enter("loading", f"{error}: reading all entries again")
             except StoreError as error:
                 self._enter("away", str(error))
@@ -125,11 +125,12 @@ class Replica:
         if head.empty and len(self.snapshot):
             await self._wait_while_empty()
             return
-        if not await self._continues(head):
-            await self._load()
+        at = self._at
+        if at is None or not await self._continues(at, head):
+            at = await self._load()
         self._in_step()
         self._enter("following", f"{len(self.snapshot)} entries at list version {self.snapshot.version}")
-        await self._follow()
+        await self._follow(at)
 
     async def _wait_while_empty(self) -> None:
         self._enter(
@@ -140,10 +141,9 @@ class Replica:
         while (await self._store.read_head()).empty:  # noqa: ASYNC110 - nothing tells us but the server
             await asyncio.sleep(BLOCK_MS / 1000)
 
-    async def _continues(self, head: Head) -> bool:
-        """Tell whether the stream leads from our snapshot to `head`, with nothing left out."""
-        at = self._at
-        if not self.loaded.is_set() or at.epoch != head.epoch or head.version < at.version:
+    async def _continues(self, at: Head, head: Head) -> bool:
+        """Tell whether the stream leads from where our snapshot stands to `head`, with nothing left out."""
+        if at.epoch not in ("", head.epoch) or head.version < at.version:
             return False
         if head.version == at.version:
             return head == at
@@ -151,11 +151,14 @@ class Replica:
         # not have the very item (id and version) that we read last.
         with store_errors(self._url):
             items: Any = await self._client.xrange(self._keys.changes, min=at.last_id, count=1)
-        known = bool(items) and items[0][0].decode() == at.last_id and int(items[0][1][b"v"]) == at.version
-        return known and head.last_version == head.version
+        if not items or head.last_version != head.version:
+            return False
+        if not at.version:
+            return bool(items[0][1].get(b"v") == b"1")
+        return bool(items[0][0].decode() == at.last_id and items[0][1].get(b"v") == b"%d" % at.version)
 
-    async def _load(self) -> None:
-        """Read everything into a new snapshot, catch up with what changed meanwhile, and swap."""
+    async def _load(self) -> Head:
+        """Read everything into a new snapshot, catch up with what changed meanwhile, swap; return where it is."""
         self._enter("loading", f"reading all entries from {masked(self._url)}")
         at = head = await self._store.read_head()
         snapshot = Snapshot(head.version)
@@ -174,23 +177,24 @@ class Replica:
         now = await self._store.read_head()
         if at.epoch not in ("", now.epoch) or now.version < at.version:
             raise _ReloadNeededError("the store was replaced while it was read")
+        if self._on_swap is not None:
+            self._on_swap(snapshot)  # should it fail, nothing was swapped and the load is done again
         self.snapshot, self._at = snapshot, at
         self.reloads += 1
-        if self._on_swap is not None:
-            self._on_swap(snapshot)
         self.loaded.set()
+        return at
 
-    async def _follow(self) -> None:
+    async def _follow(self, at: Head) -> None:
         """Apply changes as they come; returns when the store no longer stands where our snapshot does."""
         turn = _Turn()
         while True:
-            items = await self._read(self._at, block=BLOCK_MS)
+            items = await self._read(at, block=BLOCK_MS)
             for item in items:
-                self._at = self._apply(self.snapshot, self._at, item)
+                self._at = at = self._apply(self.snapshot, at, item)
                 if turn.is_over():
                     await turn.pass_on()
             # A stream that vanished wakes nobody up, and its ids may have gone back: ask when it is quiet.
-            if not items and await self._store.read_head() != self._at:
+            if not items and await self._store.read_head() != at:
                 return
             self._in_step()
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from store_entries import entry, identifier, put, take, until
 
 from proxy.identity.addresses import pack
-from proxy.store.entries import SLICE, EntryStore
+from proxy.store.entries import SLICE, EntryStore, Head
 from proxy.store.replication import Replica
 
 if TYPE_CHECKING:
@@ -396,3 +396,16 @@ def test_following_from_any_point_equals_a_fresh_load(
 def test_identifiers_of_the_property_are_what_they_seem() -> None:
     """The probes cover each place, or the property would hold for nothing."""
     assert {identifier(text).kind for text in PLACES} == {"ip", "network"}
+
+
+async def test_the_first_change_of_all_needs_no_second_load(
+    valkey_url: str, store: EntryStore, store_name: str
+) -> None:
+    """A replica that loaded an empty store follows on to the first change, unless that is trimmed away."""
+    replica = make_replica(valkey_url, store_name)
+    await put(store, A)
+    await put(store, B)
+    assert await replica._continues(Head(), await store.read_head())
+    await store._client.xtrim(store.keys.changes, maxlen=1, approximate=False)
+    assert not await replica._continues(Head(), await store.read_head())
+    await replica.close()
