@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
+import struct
 import sys
 import termios
+from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Final, cast
 
 from proxy.identity.addresses import pack
@@ -19,6 +22,7 @@ WRITE_HIGH_WATER: Final = 256 * 1024
 # After an answer that ends the connection the rest of the request is read and thrown away for this long, so that
 # the answer is not destroyed by a reset (RFC 9112 §9.6). nginx: lingering_timeout 5s.
 LINGER_SECONDS: Final = 5.0
+_HARD_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: close() sends RST
 # The peer of a unix socket is on this machine; it may speak for clients when this address is trusted.
 _LOCAL_PEER: Final = b"\x7f\x00\x00\x01"
 
@@ -120,7 +124,7 @@ class ClientSocket(asyncio.Protocol):
     def abort(self) -> None:
         """Break the connection so that the client cannot take the answer for whole."""
         self.phase = Phase.CLOSED
-        self._worker.reset(self.transport)
+        reset(self.transport)
 
     def still_sending(self) -> bool:
         """Whether the client still takes bytes, however slowly; one that makes no progress is let go.
@@ -156,3 +160,12 @@ def peer_of(name: object) -> bytes:
     if isinstance(name, tuple):
         return pack(str(name[0]).partition("%")[0]) or _LOCAL_PEER
     return _LOCAL_PEER
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Break a connection so that the other side sees an error, never a clean end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and not transport.is_closing():
+        with contextlib.suppress(OSError):  # a unix socket has no reset
+            sock.setsockopt(SOL_SOCKET, SO_LINGER, _HARD_RESET)
+    transport.abort()

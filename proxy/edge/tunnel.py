@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.edge.client_socket import LINGER_SECONDS
+from proxy.edge.client_socket import LINGER_SECONDS, reset
 
 
 class Tunnel:
@@ -55,14 +55,17 @@ class Tunnel:
         return True
 
     def close(self, *, abort: bool = False) -> None:
-        """One side is gone, or time is up: close both, sending first what is buffered unless `abort`."""
+        """One side is gone, or time is up: close both, sending first what is buffered.
+
+        `abort`: break both, as one side broke.
+        """
         if self._closed:
             return
         self._closed = True
         loop = asyncio.get_running_loop()
         for transport in (self._client, self._upstream):
             if abort:
-                transport.abort()
+                reset(transport)
                 continue
             transport.close()
             # A side that takes nothing any more does not keep its socket, and ours, for ever.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import struct
 import time
 from collections import Counter
 from email.utils import formatdate
-from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Final
 
 from proxy.edge.caller import find_caller
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 TICK_SECONDS: Final = 0.5
 # A shopper who hit a limit or an upstream that is away may well try again soon.
 _RETRY_AFTER_SECONDS: Final = 10
-_HARD_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: close() sends RST
 # Over the connection limit a polite 503 is still given to this many at once; beyond, connections are just closed.
 _TURNED_AWAY_AT_ONCE: Final = 256
 _TURNED_AWAY_OF_A_CLIENT: Final = 32
@@ -97,14 +93,6 @@ class Worker:
             self._by_client[client] -= 1
             if not self._by_client[client]:
                 del self._by_client[client]
-
-    def reset(self, transport: asyncio.Transport) -> None:
-        """Break a connection so that the other side sees an error, never a clean end."""
-        sock = transport.get_extra_info("socket")
-        if sock is not None and not transport.is_closing():
-            with contextlib.suppress(OSError):  # a unix socket has no reset
-                sock.setsockopt(SOL_SOCKET, SO_LINGER, _HARD_RESET)
-        transport.abort()
 
     # -- answers
 
