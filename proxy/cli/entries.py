@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -21,13 +21,16 @@ from proxy.management.list_file import read_file
 from proxy.management.listing import Filter, find_entries
 from proxy.management.opening import guard_rails, open_store
 from proxy.management.times import parse_end
+from proxy.management.writing import AGAIN
+from proxy.store.entries import SLICE, SLICES_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from proxy.identity.identifiers import Identifier
     from proxy.management.entries import Result
+    from proxy.management.writing import Progress
     from proxy.policy.entry import ListName
 
 Addresses = Annotated[str, Parameter(help="Addresses (203.0.113.7) or networks (2001:db8::/48).")]
@@ -111,11 +114,11 @@ def block(
         force=force,
     )
 
-    async def run() -> Result:
+    async def run(progress: Progress) -> Result:
         async with open_store(settings, os.environ) as store:
-            return await add(store, addition, guard_rails(settings), now)
+            return await add(store, addition, guard_rails(settings), now, progress)
 
-    print_result("block", asyncio.run(run()), as_json=as_json)
+    print_result("block", _run(run), as_json=as_json)
     return 0
 
 
@@ -163,11 +166,11 @@ def allow(
         force=force,
     )
 
-    async def run() -> Result:
+    async def run(progress: Progress) -> Result:
         async with open_store(settings, os.environ) as store:
-            return await add(store, addition, guard_rails(settings), now)
+            return await add(store, addition, guard_rails(settings), now, progress)
 
-    print_result("allow", asyncio.run(run()), as_json=as_json)
+    print_result("allow", _run(run), as_json=as_json)
     return 0
 
 
@@ -211,7 +214,7 @@ def list_(
 ) -> int:
     """Show the entries: newest first, or as they are found when there are more than a thousand.
 
-    Exits with 1 when there is none.
+    With --limit, the reading ends after so many, whichever come first. Exits with 1 when there is none.
     """
     settings = read_settings(config)
     if limit < 0:
@@ -245,13 +248,33 @@ def _take_off(
     settings = read_settings(config)
     identifiers = _read_identifiers(addresses, from_file, exact=exact)
 
-    async def run() -> Result:
+    async def run(progress: Progress) -> Result:
         async with open_store(settings, os.environ) as store:
-            return await remove(store, identifiers, list_name, author or _current_user(), time.time())
+            return await remove(
+                store,
+                identifiers,
+                list_name,
+                author=author or _current_user(),
+                now=time.time(),
+                progress=progress,
+            )
 
-    result = asyncio.run(run())
+    result = _run(run)
     print_result(f"remove-{list_name}", result, as_json=as_json)
     return 1 if result.count("absent") else 0
+
+
+def _run(command: Callable[[Progress], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a command; when Ctrl-C ends it in the middle of many, say how many stand."""
+    done: list[tuple[int, int]] = []
+    try:
+        return asyncio.run(command(lambda *so_far: done.append(so_far)))
+    except KeyboardInterrupt:
+        if done:
+            written, total = done[-1]
+            left = min(total - written, SLICE * SLICES_AT_ONCE)
+            print_warning(f"stopped: {written:,} of {total:,} are written (another {left:,} may be). {AGAIN}")
+        raise
 
 
 def _read_identifiers(addresses: Sequence[str], from_file: str | None, *, exact: bool) -> list[Identifier]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from proxy.identity.identifiers import Identifier
     from proxy.management.guard_rails import GuardRails
+    from proxy.management.writing import Progress
     from proxy.policy.entry import ListName, Mode, Origin
     from proxy.store.entries import EntryStore, Record
 
@@ -70,7 +71,9 @@ class Result:
         return sum(outcome.change == change for outcome in self.outcomes)
 
 
-async def add(store: EntryStore, addition: Addition, rails: GuardRails, now: float) -> Result:
+async def add(
+    store: EntryStore, addition: Addition, rails: GuardRails, now: float, progress: Progress | None = None
+) -> Result:
     """Put identifiers on a list, all under one case.
 
     An identifier that has an entry of the same list and scope keeps it (id, case, creation) with what is
@@ -98,7 +101,7 @@ async def add(store: EntryStore, addition: Addition, rails: GuardRails, now: flo
     if identifiers:  # the same rules for all of them: find a mistake before anything is written
         _new_entry(identifiers[0], addition, next(ids), case, now).check()
     audit = Audit(at=now, author=addition.author, origin=addition.origin, action=addition.list, case=case)
-    outcomes = tuple(await write(store, identifiers, plan, audit))
+    outcomes = tuple(await write(store, identifiers, plan, audit, progress))
     other: ListName = "allow" if addition.list == "block" else "block"
     over = await _find_over(store, identifiers, other, now, even_if_allowed=True)
     marked = (
@@ -112,7 +115,13 @@ async def add(store: EntryStore, addition: Addition, rails: GuardRails, now: flo
 
 
 async def remove(
-    store: EntryStore, identifiers: Sequence[Identifier], list_name: ListName, author: str, now: float
+    store: EntryStore,
+    identifiers: Sequence[Identifier],
+    list_name: ListName,
+    *,
+    author: str,
+    now: float,
+    progress: Progress | None = None,
 ) -> Result:
     """Take identifiers off a list, whatever the scope of their entries; raises what `writing.write` raises.
 
@@ -128,7 +137,7 @@ async def remove(
         return Planned(kept, Outcome(record.identifier, "removed", gone[0], gone[0]))
 
     audit = Audit(at=now, author=author, origin="cli", action=f"remove-{list_name}")
-    outcomes = await write(store, wanted, plan, audit)
+    outcomes = await write(store, wanted, plan, audit, progress)
     over = await _find_over(store, wanted, "block", now) if list_name == "block" else {}
     return Result(tuple(with_over(one, over.get(one.identifier, ())) for one in outcomes))
 

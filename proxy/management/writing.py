@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -12,7 +14,7 @@ from proxy.errors import ConflictError, StoreError
 from proxy.store.entries import SLICE, SLICES_AT_ONCE, Applied, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from proxy.identity.identifiers import Identifier
     from proxy.policy.entry import Entry
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5  # for a slice that meets somebody else's change each time
 FULL_AUDIT = 20  # changes of a call that the audit keeps whole; of more it keeps which identifiers
+AGAIN = "To run the same command again is safe and finishes the rest"
 Outcome = TypeVar("Outcome")
+
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,8 @@ class InterruptedWriteError(StoreError):
     def __init__(self, cause: StoreError, written: int, unsure: int, total: int) -> None:
         self.written = written
         self.total = total
-        stand = f"{written:,} of {total:,} are written"
-        if unsure:
-            stand += f" (another {unsure:,} may be)"
-        super().__init__(f"{cause}\n{stand}. To run the same command again is safe and finishes the rest")
+        stand = f"{written:,} of {total:,} are written (another {unsure:,} may be)"
+        super().__init__(f"{cause}\n{stand}. {AGAIN}")
 
 
 async def write(
@@ -59,12 +63,14 @@ async def write(
     identifiers: Sequence[Identifier],
     plan: Callable[[Record], Planned[Outcome]],
     audit: Audit,
+    progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Read each identifier's record, `plan` what becomes of it, write; return the outcomes in order.
 
     Up to `SLICE` identifiers change in one step, all or none; more go slice by slice. Raises
-    InterruptedWriteError when the store goes away after the first of several windows, StoreError before,
-    and ConflictError when the same record keeps changing under our hands.
+    InterruptedWriteError when the store goes away in the middle of many, StoreError when of a few, and
+    ConflictError when the same record keeps changing under our hands. `progress` is told after each window
+    how many identifiers are done, and of how many.
     """
     outcomes: list[Outcome] = []
     rest = iter(identifiers)
@@ -75,6 +81,11 @@ async def write(
             if len(identifiers) <= SLICE:
                 raise
             raise InterruptedWriteError(error, len(outcomes), len(window), len(identifiers)) from error
+        if progress is not None:
+            progress(len(outcomes), len(identifiers))
+        # The client library can lose a cancellation (asyncio.wait_for before Python 3.12): Ctrl-C must end this.
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
     return iter(outcomes)
 
 

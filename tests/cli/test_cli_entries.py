@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -233,3 +235,31 @@ def test_who_is_at_the_keyboard(stockade: Command, monkeypatch: pytest.MonkeyPat
     authors = {entry["value"]: entry["author"] for entry in stockade.json("list")}
     assert authors[X] == "carol"
     assert authors["192.0.2.1"]
+
+
+def test_ctrl_c_in_the_middle_says_what_stands(stockade: Command, tmp_path: Path) -> None:
+    """A stopped import names how many are written; the next run finishes it."""
+    file = tmp_path / "list.txt"
+    file.write_text("".join(f"198.18.{n // 250}.{n % 250}\n" for n in range(40_000)))
+    code = (
+        "import os, signal, sys\n"
+        "import proxy.management.writing as w\n"
+        "whole = w._write_window\n"
+        "calls = []\n"
+        "async def window(*given):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 4: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return await whole(*given)\n"
+        "w._write_window = window\n"
+        "from proxy.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["block", "--from-file", str(file), "--config", str(stockade.config)]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    # Which of the two depends on where in the fourth window the cancellation arrives.
+    assert re.search(r"stopped: [68],000 of 40,000 are written \(another 2,000 may be\)", done.stderr)
+    assert stockade(*command[:3])[1].splitlines()[0] in {
+        "34,000 added, 6,000 unchanged",
+        "32,000 added, 8,000 unchanged",
+    }

@@ -166,29 +166,33 @@ async def test_unblocking_takes_every_block_and_leaves_allows(store: EntryStore)
     await block(store, X)
     await block(store, X, scope=("checkout",))
     await block(store, X, list="allow", reason=None)
-    result = await remove(store, identifiers(X), "block", "bob", NOW)
+    result = await remove(store, identifiers(X), "block", author="bob", now=NOW)
     assert result.outcomes[0].change == "removed"
     assert [entry.list for entry in await read(store, X)] == ["allow"]
-    assert (await remove(store, identifiers(X), "allow", "bob", NOW)).outcomes[0].change == "removed"
+    assert (await remove(store, identifiers(X), "allow", author="bob", now=NOW)).outcomes[
+        0
+    ].change == "removed"
     assert await store.count() == 0
 
 
 async def test_unblocking_what_a_network_covers_names_the_network(store: EntryStore) -> None:
     """An address that is refused by a wider block is still refused, and by what is said."""
     await block(store, "203.0.112.0/23", "203.0.113.0/24", X)
-    removed = (await remove(store, identifiers(X), "block", "bob", NOW)).outcomes[0]
+    removed = (await remove(store, identifiers(X), "block", author="bob", now=NOW)).outcomes[0]
     assert removed.change == "removed"
     assert [one.value for one in removed.over] == ["203.0.113.0/24", "203.0.112.0/23"]
-    absent = (await remove(store, identifiers("203.0.112.9"), "block", "bob", NOW)).outcomes[0]
+    absent = (await remove(store, identifiers("203.0.112.9"), "block", author="bob", now=NOW)).outcomes[0]
     assert (absent.change, [one.value for one in absent.over]) == ("absent", ["203.0.112.0/23"])
-    later = (await remove(store, identifiers("203.0.112.9"), "block", "bob", NOW + 1000 * DAY)).outcomes[0]
+    later = (
+        await remove(store, identifiers("203.0.112.9"), "block", author="bob", now=NOW + 1000 * DAY)
+    ).outcomes[0]
     assert later.over == ()
 
 
 async def test_the_audit_says_who_did_what(store: EntryStore, redis_client: Redis) -> None:
     """Who, when, what, and what stood before."""
     await block(store, X, note="order 1042")
-    await remove(store, identifiers(X), "block", "bob", NOW + 1)
+    await remove(store, identifiers(X), "block", author="bob", now=NOW + 1)
     items = [msgspec.json.decode(item[1][b"a"]) for item in await redis_client.xrange(store.keys.audit)]
     assert [(item["author"], item["action"], item["at"]) for item in items] == [
         ("ann", "block", NOW),
