@@ -82,11 +82,13 @@ class Proxy:
 
 
 def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
 
 
 def cpu_seconds(pid: int) -> float:
+    """CPU time of a process so far, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -102,6 +104,7 @@ def child_of(pid: int, word: str) -> int:
 
 
 def wait_for(url: str) -> None:
+    """Wait until `url` answers."""
     for _ in range(200):
         try:
             urllib.request.urlopen(url, timeout=1).close()
@@ -117,7 +120,9 @@ def load(port: int, seconds: int, connections: int) -> tuple[int, float]:
     command = ["taskset", "-c", "0", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     for header in HEADERS:
         command += ["-H", header]
-    out = subprocess.run([*command, f"http://127.0.0.1:{port}/page.html"], check=True, capture_output=True, text=True)
+    out = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/page.html"], check=True, capture_output=True, text=True
+    )
     lines = out.stdout.splitlines()
     if any("Non-2xx" in line or "Socket errors" in line for line in lines):
         sys.exit(out.stdout)
@@ -127,7 +132,10 @@ def load(port: int, seconds: int, connections: int) -> tuple[int, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
@@ -143,7 +151,7 @@ def main() -> None:
     running: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        directory.chmod(0o755)  # noqa: S103 - nginx's worker is another user
+        directory.chmod(0o755)
         (directory / "page.html").write_bytes(b"x" * 2048)
         upstream, peer_port, our_port = free_port(), free_port(), free_port()
         files = {
@@ -155,7 +163,9 @@ def main() -> None:
             (directory / file).write_text(text)
 
         def start(core: str, *command: str) -> int:
-            process = subprocess.Popen(["taskset", "-c", core, *command], stderr=(directory / "log").open("ab"))
+            process = subprocess.Popen(
+                ["taskset", "-c", core, *command], stderr=(directory / "log").open("ab")
+            )
             running.append(process)
             return process.pid
 
@@ -167,7 +177,9 @@ def main() -> None:
             for port in (upstream, peer_port, our_port):
                 wait_for(f"http://127.0.0.1:{port}/page.html")
             if options.entries:
-                addresses = "\n".join(f"{10 + i // 65536}.{i // 256 % 256}.{i % 256}.9" for i in range(options.entries))
+                addresses = "\n".join(
+                    f"{10 + i // 65536}.{i // 256 % 256}.{i % 256}.9" for i in range(options.entries)
+                )
                 subprocess.run(
                     [stockade, "block", "--from-file", "-", "--reason", "abuse", "-c", f"{name}/stockade.toml"],
                     input=addresses.encode(), check=True, stdout=subprocess.DEVNULL,
@@ -197,7 +209,9 @@ def main() -> None:
             f"  ({statistics.median(proxy.rates):,.0f} requests/s; rounds: {each})"
         )
     ratio = statistics.median(proxies[1].costs) / statistics.median(proxies[0].costs)
-    print(f"    ratio: {ratio:.2f} (stockade / nginx, medians of {options.rounds} rounds of {options.seconds} s)")
+    print(
+        f"    ratio: {ratio:.2f} (stockade / nginx, medians of {options.rounds} rounds of {options.seconds} s)"
+    )
 
 
 if __name__ == "__main__":

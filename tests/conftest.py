@@ -1,4 +1,4 @@
-"""A real Valkey server for the whole run, started as the product starts its own."""
+"""What all tests share: a real Valkey server, started as the product starts its own, and the Hypothesis profile."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from proxy.store.embedded import EmbeddedServer
@@ -15,6 +16,10 @@ from proxy.store.entries import EntryStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+# A busy machine's pauses are no failures of what is tested.
+settings.register_profile("stockade", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stockade")
 
 _NAMES = itertools.count(1)
 

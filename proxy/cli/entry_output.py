@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
 from proxy.cli.output import print_json, print_table, print_text, print_warning
+from proxy.management.entries import Change
 from proxy.management.times import format_end, format_time
 from proxy.management.wording import describe_change, describe_over
 
@@ -25,8 +26,7 @@ _WIDTHS = (43, 7, 22, 17, 12, 22, 16)
 
 def print_result(action: str, result: Result, *, as_json: bool) -> None:
     """Print what a command did; warnings go to standard error."""
-    changes = ("added", "changed", "unchanged", "removed", "absent")
-    counts = {change: count for change in changes if (count := result.count(change))}
+    counts = {change: count for change in get_args(Change) if (count := result.count(change))}
     if as_json:
         outcomes = [
             {
