@@ -151,16 +151,23 @@ class Upstream:
     `answer(head, body)` gives. A handler that fails an assertion fails the test.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, path: str = "", backlog: int = 128) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        path: str = "",
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         if path:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.bind(path)
-            self.sock.listen(backlog)
+            self.sock.listen()
             self.url = f"unix:{path}"
         else:
-            self.sock = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+            self.sock = socket.create_server((host, port))
             self.port: int = self.sock.getsockname()[1]
-            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+            self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._tls = tls
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
