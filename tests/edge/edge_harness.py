@@ -367,6 +367,8 @@ class Relay:
 
     def stop(self) -> None:
         """Stop the worker; fails when something raised or was left over."""
+        if not self._thread.is_alive():
+            return
         self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         self.sock.close()
