@@ -156,6 +156,15 @@ def test_every_field_of_the_decision_log_is_documented(tmp_path: Path) -> None:
     assert set(json.loads(fences(section, "json")[0])) == written
 
 
+@pytest.mark.parametrize("page", ["architecture.md", "threat-model.md", "decisions.md"])
+def test_every_file_spoken_of_is_there(page: str) -> None:
+    """A claim that points to code or tests points to a file or directory that exists."""
+    text = prose((ROOT / "docs" / page).read_text("utf-8"))
+    spoken_of = re.findall(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.[a-z]+)?)`", text)
+    missing = [name for name in spoken_of if not ((ROOT / name).exists() or (ROOT / "proxy" / name).exists())]
+    assert missing == []
+
+
 def test_every_key_in_redis_is_documented() -> None:
     """The table of keys has each key that the store uses, and no other."""
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
