@@ -200,6 +200,15 @@ def test_the_admin_port_is_published_nowhere() -> None:
     ]
 
 
+def test_the_image_is_built_from_what_is_there() -> None:
+    """Each file the Dockerfile copies exists, and .dockerignore lets it in."""
+    let_in = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    sources = " ".join(copied).split()
+    assert sorted(sources) == sorted(let_in)
+    assert [name for name in sources if not (ROOT / name).exists()] == []
+
+
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
     """Keep a Changelog: an Unreleased section stands first."""
     headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
