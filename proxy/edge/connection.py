@@ -58,7 +58,10 @@ class ClientConnection(RequestStream):
     def data_received(self, data: bytes) -> None:
         """Read what the client sent: a head, a body, tunnelled bytes, or bytes to be thrown away."""
         if self.phase <= Phase.HEAD:
-            self.keep(data)
+            if self._buffer:
+                self.keep(data)
+            else:
+                self._buffer = data
             self.advance()
         elif self.phase == Phase.EXCHANGE:
             exchange = cast("Exchange", self.exchange)

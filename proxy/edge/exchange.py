@@ -24,7 +24,7 @@ class Exchange:
     """A request being relayed. Request bodies are re-framed here: counted, or chunked anew.
 
     `outgoing` is what the upstream gets first; `answered` turns true with the final response's head; `continued` when
-    there is no reason (left) for the client to wait with the body.
+    a client that expects 100 has no reason left to wait with the body.
     """
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Exchange:
         self.outgoing = outgoing
         self.upstream: UpstreamConnection | None = None
         self.answered = False
-        self.continued = not head.expect_continue
+        self.continued = False
         self._left = head.body
         self._body_size = 0
         self._max_body = max_body

@@ -61,12 +61,8 @@ class RequestStream(ClientSocket):
     def advance(self) -> None:
         """Read and serve requests from the buffer until one is in flight or no whole head is left."""
         head: RequestHead | None = None
-        while (
-            self._start < len(self._buffer)
-            and self.exchange is None
-            and not self.write_held
-            and self.phase <= Phase.HEAD
-        ):
+        # Once the connection ends the buffer is empty, so the phase need not be asked for.
+        while self._start < len(self._buffer) and self.exchange is None and not self.write_held:
             head = None
             try:
                 head = self._read_head()
