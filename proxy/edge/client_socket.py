@@ -25,6 +25,8 @@ LINGER_SECONDS: Final = 5.0
 _HARD_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 seconds: close() sends RST
 # The peer of a unix socket is on this machine; it may speak for clients when this address is trusted.
 _LOCAL_PEER: Final = b"\x7f\x00\x00\x01"
+# Stands for a peer that is gone before it could be asked for its name; nothing it sent is read.
+NOBODY: Final = bytes(4)
 
 
 class Phase:
@@ -155,11 +157,14 @@ class ClientSocket(asyncio.Protocol):
             return size
 
 
-def peer_of(name: object) -> bytes:
-    """Give the packed address of a socket's peer name; a unix socket's peer is this machine."""
+def peer_of(name: object) -> bytes | None:
+    """Give the packed address of a socket's peer name; a unix socket's peer is this machine.
+
+    None when there is no name: the peer of a TCP socket has reset it before it was accepted.
+    """
     if isinstance(name, tuple):
-        return pack(str(name[0]).partition("%")[0]) or _LOCAL_PEER
-    return _LOCAL_PEER
+        return pack(str(name[0]).partition("%")[0])
+    return None if name is None else _LOCAL_PEER
 
 
 def reset(transport: asyncio.Transport) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from proxy.edge.answers import encode_answer
 from proxy.edge.client_socket import Hold, Phase
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from proxy.http1.response import ResponseHead
     from proxy.refusal.answer import Answer
 
+# How long a connection must be idle before a worker that leaves ends it.
+_DRAIN_GRACE_SECONDS: Final = 0.25
+
 
 class ClientConnection(RequestStream):
     """The client's side of the relay. `peer`: its packed address, where the transport does not know it.
@@ -33,6 +36,7 @@ class ClientConnection(RequestStream):
     """
 
     __slots__ = (
+        "_quiet_since",
         "_turned_away",
         "closing",
         "counters",
@@ -42,6 +46,7 @@ class ClientConnection(RequestStream):
     def __init__(self, worker: Worker, inlet: Inlet, *, peer: bytes | None) -> None:
         super().__init__(worker, inlet, peer=peer or b"")
         self._turned_away = False
+        self._quiet_since = 0.0  # when it was first found idle while the worker is leaving
         self.counters = worker.counters
         self.tunnel: Tunnel | None = None
         self.closing = False  # the answer under way is the last one
@@ -373,7 +378,15 @@ class ClientConnection(RequestStream):
         self._fail(exchange, 504)
 
     def drain(self) -> None:
-        """The worker is leaving: an idle connection may go; a busy one goes behind its answer."""
+        """The worker is leaving (called again and again): an idle connection may go, a busy one goes behind its answer.
+
+        Idle for a moment only: the first request of a new connection, or the next one, may be on its way.
+        """
         self.closing = True
-        if self.phase == Phase.IDLE and not self._buffer and not self.transport.get_write_buffer_size():
+        if self.phase != Phase.IDLE or self._buffer or self.transport.get_write_buffer_size():
+            self._quiet_since = 0.0
+            return
+        now = time.monotonic()
+        self._quiet_since = self._quiet_since or now
+        if now - self._quiet_since > _DRAIN_GRACE_SECONDS:
             self.end(linger=False)

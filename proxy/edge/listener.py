@@ -119,7 +119,7 @@ class Acceptor:
 
     async def _read_client(self, connection: socket.socket) -> bytes:
         peer = peer_of(connection.getpeername())
-        if peer not in self._worker.site.forwarding.trusted:
+        if peer is None or peer not in self._worker.site.forwarding.trusted:
             raise ProxyProtocolError("the peer is no trusted proxy, so it may not name a client")
         return await read_proxy_header(connection) or peer
 

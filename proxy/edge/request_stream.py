@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final, cast
 
-from proxy.edge.client_socket import ClientSocket, Hold, Phase, peer_of
+from proxy.edge.client_socket import NOBODY, ClientSocket, Hold, Phase, peer_of
 from proxy.http1.errors import RequestError
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ class RequestStream(ClientSocket):
         """Take the transport; asyncio calls this once."""
         super().connection_made(transport)
         if not self.peer:
-            self.peer = peer_of(transport.get_extra_info("peername"))
+            peer = peer_of(transport.get_extra_info("peername"))
+            if peer is None:
+                # What it sent can still be read, but nobody knows by whom it was sent: it must not reach `decide`.
+                peer = NOBODY
+                self.abort()
+            self.peer = peer
         self._route = self._worker.site.enter(self._inlet, self.peer)
 
     def keep(self, data: bytes) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from edge_harness import GET, Wire
+from edge_harness import GET, Wire, wait_until
 
 from proxy.identity.identifiers import parse_identifier
 from proxy.observability.counters import Slot
@@ -68,6 +71,30 @@ def test_no_request_gets_past(relay: Relay, upstream: Upstream, request_: bytes)
     relay.put("127.0.0.0/8")
     assert relay.ask(request_ + b"\r\n\r\n").status == 403
     assert upstream.connections == 0
+
+
+def test_peer_that_is_gone_before_it_is_accepted(
+    start_relay: Callable[..., Relay], upstream: Upstream
+) -> None:
+    """A request whose sender reset the connection at once is not read: nobody knows whose it was.
+
+    The kernel still gives its bytes, but no peer name; taken for a local peer's it would pass, and be believed.
+    """
+    relay = start_relay(TRUSTING)
+    relay.put("127.0.0.2")
+    assert relay.ask(GET).status == 200  # so that an upstream connection stands ready
+    released = threading.Event()
+    relay.loop.call_soon_threadsafe(released.wait, 5)
+    with relay.connect(source="127.0.0.2") as sock:
+        sock.sendall(
+            b"POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.1\r\nContent-Length: 0\r\n\r\n"
+        )
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    released.set()
+    wait_until(lambda: relay.counters[Slot.CONNECTIONS] == 2)
+    wait_until(lambda: not relay.worker.connections)
+    assert relay.counters[Slot.REQUESTS] == 1
+    assert len(upstream.heads) == 1
 
 
 def test_pipelined_requests_are_each_decided(start_relay: Callable[..., Relay], upstream: Upstream) -> None:

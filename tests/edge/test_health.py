@@ -145,20 +145,23 @@ def test_drain(relay: Relay, upstream: Upstream) -> None:
         wait_until(lambda: relay.worker.draining)
         wire.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
-    def drain() -> None:
+    def drain() -> bool:
         relay.worker.draining = True
         for connection in list(relay.worker.connections):
             connection.drain()
+        return not relay.worker.connections
 
     upstream.handler = handler
-    with relay.connect() as idle, relay.connect() as busy:
+    with relay.connect() as idle, relay.connect() as busy, relay.connect() as late:
         busy.sendall(GET)
         wait_until(lambda: upstream.connections)
-        wait_until(lambda: len(relay.worker.connections) == 2)
+        wait_until(lambda: len(relay.worker.connections) == 3)
         relay.call(drain)
+        late.sendall(GET)
+        for sock in (busy, late):
+            wire = Wire(sock)
+            reply = wire.reply()
+            assert (reply.body, reply.values(b"Connection")) == (b"ok", [b"close"])
+            assert wire.end() == b""
+        wait_until(lambda: relay.call(drain))
         assert idle.recv(1) == b""
-        wire = Wire(busy)
-        reply = wire.reply()
-        assert (reply.body, reply.values(b"Connection")) == (b"ok", [b"close"])
-        assert wire.end() == b""
-    assert not relay.worker.connections
