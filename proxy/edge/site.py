@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from proxy.refusal.refusals import Refusals
     from proxy.settings import Settings
 
-# Derived addresses kept, so that a load balancer's keep-alive traffic is not parsed over and over.
+# Derived addresses kept, so that a load balancer's keep-alive traffic is not parsed over and over; none of a header
+# longer than any chain of proxies makes it, or a client could fill our memory with invented ones.
 _MAX_DERIVED = 4096
+_MAX_DERIVED_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,8 @@ class Site:
         known = self._derived.get(key)
         if known is None:
             known = derive_client_address(peer, key[1], self.forwarding)
+            if sum(len(value) for _, value in key[1]) > _MAX_DERIVED_BYTES:
+                return known
             if len(self._derived) >= _MAX_DERIVED:
                 self._derived.clear()
             self._derived[key] = known
