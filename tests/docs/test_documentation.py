@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,6 +200,26 @@ def test_the_admin_port_is_published_nowhere() -> None:
     assert re.findall(r"^ +- \"(.+:\d+)\"$", compose, re.MULTILINE) == [
         "${BIND:-127.0.0.1}:${PORT:-8080}:8080"
     ]
+
+
+def compose_command() -> list[str]:
+    """Give the command of Docker Compose that this machine has; empty when it has none."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(command[0])
+            and not subprocess.run([*command, "version"], capture_output=True, check=False).returncode
+        ):
+            return command
+    return []
+
+
+def test_the_compose_file_is_right() -> None:
+    """Docker Compose takes the file as it stands."""
+    command = compose_command()
+    if not command:
+        pytest.skip("Docker Compose is not installed (Debian: apt-get install docker-compose)")
+    done = subprocess.run([*command, "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_the_image_is_built_from_what_is_there() -> None:
