@@ -308,10 +308,10 @@ def test_keep_alive_of_zero(start_relay: Callable[..., Relay]) -> None:
 @pytest.mark.parametrize("reset", [False, True])
 def test_client_that_leaves_in_its_body(relay: Relay, upstream: Upstream, *, reset: bool) -> None:
     """A request whose client is gone is ended at the upstream as well."""
-    ended = []
+    begun, ended = [], []
 
     def handler(wire: Wire) -> None:
-        wire.until(b"\r\n\r\n")
+        begun.append(wire.until(b"\r\n\r\n"))
         with contextlib.suppress(OSError):
             wire.end()
         ended.append(True)
@@ -319,7 +319,7 @@ def test_client_that_leaves_in_its_body(relay: Relay, upstream: Upstream, *, res
     upstream.handler = handler
     with relay.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
-        wait_until(lambda: upstream.connections)
+        wait_until(lambda: begun)
         if reset:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_until(lambda: ended)
@@ -426,3 +426,45 @@ def test_slow_but_steady_client_is_kept(start_relay: Callable[..., Relay], upstr
             time.sleep(0.06)
             assert sock.recv(20_000)
         assert relay.worker.connections
+
+
+@pytest.mark.parametrize(
+    ("later", "status"),
+    [
+        pytest.param(b"nonsense\r\n", 400, id="bad chunk"),
+        pytest.param(b"3e8\r\n" + bytes(1000) + b"\r\n1\r\nx\r\n", 413, id="grows over the limit"),
+        pytest.param(b"0\r\n" + b"X: y\r\n" * 1000, 431, id="endless trailers"),
+    ],
+)
+@pytest.mark.parametrize("answered", [False, True])
+def test_body_that_goes_wrong_later(
+    start_relay: Callable[..., Relay], upstream: Upstream, later: bytes, status: int, *, answered: bool
+) -> None:
+    """A body at fault ends the request at the upstream too: with its answer, or a broken one when that has begun."""
+    relay = start_relay(LIMITS)
+    begun, ended = [], []
+
+    def handler(wire: Wire) -> None:
+        begun.append(wire.until(b"\r\n\r\n"))
+        if answered:
+            wire.sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+        with contextlib.suppress(OSError):
+            wire.end()
+        ended.append(True)
+
+    upstream.handler = handler
+    with relay.connect() as sock:
+        wire = Wire(sock)
+        sock.sendall(CHUNKED_POST + b"1\r\na\r\n")
+        wait_until(lambda: begun)
+        if answered:
+            assert wire.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+            assert wire.exactly(3) == b"abc"
+        sock.sendall(later)
+        if answered:
+            with pytest.raises(ConnectionResetError):
+                wire.end()
+        else:
+            assert wire.reply().status == status
+            assert wire.end() == b""
+    wait_until(lambda: ended)
