@@ -36,6 +36,8 @@ _READ: Final = frozenset((b"host", b"content-length", b"expect"))
 # is the path's end to one parser and part of it to the next. The target's other bytes are llhttp's to judge.
 _REQUEST_LINE: Final = re.compile(rb"([A-Z-]++) ([^ #\r\n]++) HTTP/1\.([01])\r\n")
 _ANY_VERSION: Final = re.compile(rb"[^ \r\n]+ [^ \r\n]+ HTTP/(?!1\.[01])[0-9]\.[0-9]\r\n")
+# Names of shops remembered as well formed.
+_MAX_HOSTS: Final = 64
 # TRACE would show the client what proxies added (RFC 9110 §9.3.8); CONNECT asks for a forward proxy (§9.3.6).
 _REFUSED_METHODS: Final = frozenset((b"TRACE", b"CONNECT"))
 # RFC 9110 §7.2: Host = uri-host [ ":" port ], or empty where the target has no authority. RFC 3986 §3.2.2, §3.2.3: the
@@ -123,6 +125,7 @@ class RequestReader:
         self._noted = names - _HOP_BY_HOP - _READ
         self._stays = names - cut
         self._keeps_host = b"host" in self._stays
+        self._hosts: set[bytes] = set()
         # A trusted proxy's forwarding lines must not vanish because its client named them in Connection.
         self._not_removable = names | _NOT_REMOVABLE
 
@@ -234,11 +237,18 @@ class RequestReader:
         if host is None:
             if result.http11:
                 raise RequestError(400, "no Host")
-        elif _HOST.fullmatch(host) is None:
-            raise RequestError(400, "an invalid Host")
+        elif host not in self._hosts:
+            self._check_host(host)
         result.host = host
         if connection:
             self._settle_connection(result, connection, upgrade)
+
+    def _check_host(self, host: bytes) -> None:
+        """Refuse a malformed Host; remember a good one: a shop has few, and clients may send any number."""
+        if _HOST.fullmatch(host) is None:
+            raise RequestError(400, "an invalid Host")
+        if len(self._hosts) < _MAX_HOSTS:
+            self._hosts.add(host)
 
     def _settle_connection(self, result: RequestHead, value: bytes, upgrade: bytes) -> None:
         """Read the Connection options: persistence, upgrade, and names of lines that end here (RFC 9110 §7.6.1)."""
