@@ -14,7 +14,11 @@ _MAX_LENGTH_DIGITS: Final = 18
 
 
 def compile_lines(names: Iterable[bytes], *, underscores: bool = False) -> re.Pattern[bytes]:
-    """Give the expression that finds every field line with one of `names` (lower case): groups name and value.
+    """Give the expression that finds every field line with one of `names` (lower case).
+
+    Its groups are the line (with the CRLF before it), the name and the value. So `split` gives, in one call, the
+    bytes before the first line found, then for each line: line, name, value, and the bytes up to the next one; that
+    is a quarter cheaper than to cut the head at the places `finditer` gives.
 
     The value has no leading white space; trailing white space stays. `underscores`: `_` matches where a name has
     `-`. It must only be run on a head that llhttp accepted: there a CR stands nowhere but before LF at a line's end.
@@ -32,7 +36,7 @@ def compile_lines(names: Iterable[bytes], *, underscores: bool = False) -> re.Pa
     )
     if underscores:
         groups = groups.replace(rb"\-", b"[-_]")
-    return re.compile(rb"\r\n(?=[%b])(%b):[ \t]*([^\r]*)" % (letters, groups))
+    return re.compile(rb"(\r\n(?=[%b])(%b):[ \t]*([^\r]*))" % (letters, groups))
 
 
 def parse_length(value: bytes) -> int:

@@ -178,25 +178,25 @@ class RequestReader:
         # Every LF is part of a CRLF: llhttp has seen to it.
         if head.count(b"\n") - 2 > limits.header_count:
             raise RequestError(431, "too many header lines")
-        self._read_lines(result, line.end() - 2)
+        self._read_lines(result)
         if target[0] != 0x2F or not result.http11:
             _settle_request_line(result, keeps_host=self._keeps_host)
         return result
 
-    def _read_lines(self, result: RequestHead, line_end: int) -> None:
+    def _read_lines(self, result: RequestHead) -> None:
         """One pass over the watched lines: note, cut, and settle framing and connection options."""
-        head = result.raw
         stays = self._stays
         watched = self._noted
-        pieces: list[bytes] = []
-        last = body = 0
+        parts = self._lines.split(result.raw)
+        pieces = parts[:1]
+        body = 0
         host: bytes | None = None
         expect = False
         upgrade = connection = b""
         noted: list[tuple[bytes, bytes]] = []
-        for match in self._lines.finditer(head, line_end):
-            name, value = match.groups()
-            name = name.lower()
+        for at in range(1, len(parts), 4):
+            name = parts[at + 1].lower()
+            value = parts[at + 2]
             if name == b"host":
                 if host is not None:
                     # RFC 9112 §3.2: 400 to "any request message that contains more than one Host header field
@@ -226,11 +226,10 @@ class RequestReader:
                 expect = True
             elif name == b"upgrade":
                 upgrade = upgrade + b"," + value if upgrade else value
-            if name not in stays:
-                pieces.append(head[last : match.start()])
-                last = match.end()
-        pieces.append(head[last:-4])
-        result.lines = b"".join(pieces)
+            if name in stays:
+                pieces.append(parts[at])
+            pieces.append(parts[at + 3])
+        result.lines = b"".join(pieces)[:-4]
         result.noted = noted
         result.body = body
         result.expect_continue = expect

@@ -67,11 +67,11 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead:
     length = -1
     chunked = False
     connection = upgrade = b""
-    pieces: list[bytes] = []
-    last = 0
-    for match in _LINES.finditer(head, 12):
-        name, value = match.groups()
-        name = name.lower()
+    parts = _LINES.split(head)
+    pieces = parts[:1]
+    for at in range(1, len(parts), 4):
+        name = parts[at + 1].lower()
+        value = parts[at + 2]
         if name == b"content-length":
             length = parse_length(value)
             if length < 0:
@@ -79,10 +79,8 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead:
             # RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response with a status code of
             # 1xx (Informational) or 204 (No Content)." A client that believed it would wait for a body: it is cut.
             if status >= 200 and status != 204:
-                continue
-        pieces.append(head[last : match.start()])
-        last = match.end()
-        if name == b"connection":
+                pieces.append(parts[at])
+        elif name == b"connection":
             connection = connection + b"," + value if connection else value
         elif name == b"transfer-encoding":
             # We send no TE, so chunked is all that may come (RFC 9112 §7.4), once (§6.1: "A sender MUST NOT apply the
@@ -93,8 +91,8 @@ def read_response(head: bytes, *, to_head: bool) -> ResponseHead:
             chunked = True
         elif name == b"upgrade":
             upgrade = upgrade + b"," + value if upgrade else value
-    pieces.append(head[last:-4])
-    result.lines = b"".join(pieces)
+        pieces.append(parts[at + 3])
+    result.lines = b"".join(pieces)[:-4]
     if not http11:
         # RFC 9110 §2.5: an intermediary sends its own version.
         result.lines = b"HTTP/1.1" + result.lines[8:]

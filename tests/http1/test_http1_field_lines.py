@@ -9,7 +9,7 @@ from proxy.http1.field_lines import compile_lines, drop_lines, parse_length, par
 
 def found(pattern_names: list[bytes], head: bytes, *, underscores: bool = False) -> list[tuple[bytes, bytes]]:
     """Give what the expression for the names finds in a head."""
-    return compile_lines(pattern_names, underscores=underscores).findall(head)
+    return [found[1:] for found in compile_lines(pattern_names, underscores=underscores).findall(head)]
 
 
 @pytest.mark.parametrize(
