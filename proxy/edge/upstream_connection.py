@@ -209,29 +209,27 @@ class UpstreamConnection(asyncio.Protocol):
         # RFC 9112 §9.6, §6.3: to HTTP/1.0 a body of unknown length ends with the connection. An answer that came
         # before the request was sent whole leaves the client's connection without a known place to go on.
         client.settle_persistence(exchange, lasting=http11 or body >= 0)
-        lines = [head.lines]
-        if self._framed:
-            lines.append(b"Transfer-Encoding: chunked")
-        connection = b"close" if client.closing else b"" if http11 else b"keep-alive"
+        ours = b"\r\nTransfer-Encoding: chunked" if self._framed else b""
         if head.upgrade:
-            lines.append(b"Upgrade: " + head.upgrade)
             connection = b"upgrade, close" if client.closing else b"upgrade"
-        if connection:
-            lines.append(b"Connection: " + connection)
-        opening = b"\r\n".join(lines) + b"\r\n\r\n"
+            ours += b"\r\nUpgrade: %b\r\nConnection: %b" % (head.upgrade, connection)
+        elif client.closing:
+            ours += b"\r\nConnection: close"
+        elif not http11:
+            ours += b"\r\nConnection: keep-alive"
         client.counters[
             Slot.RESPONSES_1XX + head.status // 100 - 1 if head.status < 600 else Slot.RESPONSES_5XX
         ] += 1
         self._body = body
         if body >= 0 and len(rest) <= body:
             self._body = left = body - len(rest)
-            client.send(opening + rest if rest else opening)
+            client.send(b"%b%b\r\n\r\n%b" % (head.lines, ours, rest))
             if left == 0:
                 self._finish(exchange)
             else:
                 client.touch_response()
             return
-        client.send(opening)
+        client.send(b"%b%b\r\n\r\n" % (head.lines, ours))
         client.touch_response()
         if body == CHUNKED:
             self._chunked = ChunkedReader(max_trailer_bytes=_MAX_HEAD, response=True)
