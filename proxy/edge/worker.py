@@ -175,7 +175,7 @@ class Worker:
         wall = time.time()
         self.date = formatdate(wall, usegmt=True).encode()
         for connection in [each for each in self.connections if each.deadline < now]:
-            connection.on_deadline()
+            self._end_wait(connection)
         self.pool.sweep()
         self.decisions.flush()
         if self._upstream_down is not None and self.pool.last_answer > self._upstream_down:
@@ -187,6 +187,14 @@ class Worker:
         counters[Slot.DRAINING] = self.draining
         counters[Slot.LIST_VERSION] = self.snapshot.version
         counters[Slot.ENTRIES] = len(self.snapshot)
+
+    def _end_wait(self, connection: ClientConnection) -> None:
+        """Tell a connection that its time is up; one that fails at that must not keep others from being told."""
+        try:
+            connection.on_deadline()
+        except Exception:  # noqa: BLE001 - whatever it is, it is this connection's alone
+            self._log.exception("a time limit could not be kept")
+            connection.abort()
 
     async def tick_forever(self) -> None:
         """Tick until cancelled; a fault in one tick is logged and the next one comes."""

@@ -369,6 +369,25 @@ def test_body_that_came_while_connecting(relay: Relay, upstream: Upstream) -> No
     assert upstream.bodies == [body, b""]
 
 
+def test_slow_client_while_its_upstream_is_connected(relay: Relay, upstream: Upstream) -> None:
+    """A client that is behind with earlier answers when its request goes out slows that answer from the start."""
+
+    async def feed() -> None:
+        connection.data_received(GET)
+        connection.pause_writing()
+
+    with relay.connect() as sock:
+        connection = only_connection(relay)
+        relay.run(feed())
+        wait_until(lambda: connection.exchange and connection.exchange.upstream)
+        assert connection.exchange is not None
+        assert connection.exchange.upstream is not None
+        wait_until(lambda: upstream.heads)
+        assert connection.exchange.upstream._paused
+        relay.call(connection.resume_writing)
+        assert Wire(sock).reply().body == b"ok"
+
+
 def test_large_heads_up_to_their_limit(start_relay: Callable[..., Relay], upstream: Upstream) -> None:
     """A head larger than what is kept of pipelined requests is read whole when the limits allow it."""
     relay = start_relay("[limits]\nhead_bytes = 1048576\nheader_count = 10000")

@@ -161,6 +161,28 @@ def test_one_pass_of_the_clock_outlives_a_fault(relay: Relay, monkeypatch: pytes
     assert relay.ask(GET).body == b"ok"
 
 
+def test_connection_that_fails_at_its_deadline(
+    start_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose time limit cannot be kept is ended, and the others' are kept."""
+    relay = start_relay("[timeouts]\nhead = 0.2")
+    known = ClientConnection.on_deadline
+    failed: list[ClientConnection] = []
+
+    def fail_once(connection: ClientConnection) -> None:
+        if not failed:
+            failed.append(connection)
+            raise RuntimeError("a fault of ours")
+        known(connection)
+
+    monkeypatch.setattr(ClientConnection, "on_deadline", fail_once)
+    with relay.connect() as one, relay.connect() as other:
+        for sock in (one, other):
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1) == b""
+    assert failed
+
+
 def test_upstream_connection_is_reused_by_all(relay: Relay, upstream: Upstream) -> None:
     """One after the other, many clients share one upstream connection."""
     for _ in range(50):
