@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from typing import TYPE_CHECKING, Final, cast
 
 from proxy.edge.client_socket import WRITE_HIGH_WATER, Hold
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from proxy.edge.pool import Target
     from proxy.edge.tunnel import Tunnel
 
+# Bytes read at once; what uvloop reads.
+_READ: Final = 256 * 1024
 # Interim responses before the final one; a server that sends more is broken.
 _MAX_INTERIM: Final = 32
 # Response heads: nginx allows one proxy_buffer of 4 or 8 KiB, Envoy 60 KiB, node 16 KiB; shops set many cookies.
@@ -115,6 +119,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self.tunnel is not None:
             self.tunnel.close(abort=exc is not None)
             return
+        if exc is not None and self.exchange is not None and self.exchange.head.body:
+            self._read_what_came()
         exchange = self.exchange
         if exchange is None:
             return
@@ -123,6 +129,20 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.client.upstream_gone(exchange, reused=self.requests > 1)
         else:
             exchange.client.response_broken(exchange)
+
+    def _read_what_came(self) -> None:
+        """Read an answer that a failed write of the request would lose.
+
+        An upstream that answers without reading the body and closes at once resets the connection; its answer may
+        wait in the kernel's buffer, which gives its bytes before the error. The socket is still open here: the
+        transport closes it behind `connection_lost`.
+        """
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or self.transport.get_extra_info("ssl_object") is not None:
+            return
+        with contextlib.suppress(OSError):
+            while self.exchange is not None and (data := os.read(sock.fileno(), _READ)):
+                self.data_received(data)
 
     # -- calls of the exchange
 

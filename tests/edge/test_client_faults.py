@@ -179,6 +179,23 @@ def test_early_answer_of_the_upstream_reaches_the_client(
         assert wire.end() == b""
 
 
+def test_upstream_that_answers_early_and_closes_at_once(relay: Relay, upstream: Upstream) -> None:
+    """An answer is not lost with the reset that follows it when the upstream closes over an unread body."""
+
+    def handler(wire: Wire) -> None:
+        wire.until(b"\r\n\r\n")
+        wire.sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 50000\r\n\r\n" + bytes(50_000))
+
+    upstream.handler = handler
+    for _ in range(20):
+        with relay.connect() as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n")
+            for _ in range(64):
+                sock.sendall(bytes(65536))
+            reply = Wire(sock).reply()
+            assert (reply.status, len(reply.body)) == (413, 50_000)
+
+
 def test_continue_is_the_upstreams_to_say(relay: Relay, upstream: Upstream) -> None:
     """Expect goes to the upstream, its 100 comes back, then the body goes: nothing is said in its name."""
 
