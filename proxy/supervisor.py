@@ -38,7 +38,7 @@ from proxy.settings.derived import data_dir, worker_count
 from proxy.store.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from proxy.settings import Settings
 
@@ -51,6 +51,7 @@ _LOOK_EVERY: Final = 1.0
 # What workers get beyond their own limit before they are killed, and what Ctrl-C gives them in all.
 _SPARE_SECONDS: Final = 2.0
 _QUIT_SECONDS: Final = 1.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 # Options that bind sockets or start processes: a reload cannot change them.
 _NEED_RESTART: Final = ("listen", "workers", "store", "store_name", "data_dir", "admin")
 
@@ -101,12 +102,14 @@ class Supervisor:
         `started` is called once, when every worker accepts connections.
         """
         configure_logs(level=self._settings.log.level, form=self._settings.log.format)
-        try:
-            self._prepare()
-            self._start_children()
-            self._watch(started)
-        finally:
-            self._end()
+        # Signals first: as process 1 of a container one without a handler would be ignored.
+        with self._signals() as wakeup:
+            try:
+                self._prepare()
+                self._start_children()
+                self._watch(wakeup, started)
+            finally:
+                self._end()
 
     # -- start
 
@@ -151,7 +154,7 @@ class Supervisor:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             for other in self._children:
                 if other.control is not None:
@@ -192,28 +195,34 @@ class Supervisor:
 
     # -- life
 
-    def _watch(self, started: Callable[[list[Binding]], None] | None) -> None:
-        read, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else os.pipe()
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[int]:
+        """Note signals from here on; gives the descriptor that wakes up `select` when one comes."""
+        read, write = os.pipe()
         os.set_blocking(read, False)
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, self._note_signal)
+        before = {number: signal.signal(number, self._note_signal) for number in _SIGNALS}
         try:
-            while not self._wishes.stop:
-                self._wait(read)
-                if started is not None and all(child.ready for child in self._children):
-                    started(self._bindings)
-                    started = None
-                if self._wishes.reload:
-                    self._wishes.reload = False
-                    self._reload()
-                self._tend()
-            self._drain(read)
+            yield read
         finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
             signal.set_wakeup_fd(-1)
             os.close(read)
             os.close(write)
+
+    def _watch(self, wakeup: int, started: Callable[[list[Binding]], None] | None) -> None:
+        while not self._wishes.stop:
+            self._wait(wakeup)
+            if started is not None and all(child.ready for child in self._children):
+                started(self._bindings)
+                started = None
+            if self._wishes.reload:
+                self._wishes.reload = False
+                self._reload()
+            self._tend()
+        self._drain(wakeup)
 
     def _note_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -221,6 +230,9 @@ class Supervisor:
         elif number != signal.SIGCHLD:
             self._wishes.stop += 1
             self._wishes.quick = number == signal.SIGINT
+            if not self._children:
+                # Nothing serves yet: no reason to wait for a store that is slow to start.
+                raise KeyboardInterrupt if self._wishes.quick else SystemExit(0)
 
     def _wait(self, wakeup: int) -> None:
         """Sleep until a signal or a child's word comes, or it is time to look after things."""

@@ -65,7 +65,10 @@ def describe_over(action: str, outcome: Outcome) -> str:
     if action == "block":
         return f"{value} is let in all the same: {describe_entry(first)}, and allow beats block"
     if action == "allow":
-        return f"{value} was refused until now, by {describe_hit(first)}; from now on it is let in"
+        refusing = next((entry for entry in outcome.over if entry.mode == "enforce"), None)
+        if refusing is None:
+            return f"{value} was watched until now, by {describe_hit(first)}; from now on it is not"
+        return f"{value} was refused until now, by {describe_hit(refusing)}; from now on it is let in"
     effect = "watched" if first.mode == "monitor" else "refused"
     return (
         f"{value} is still {effect}: {describe_entry(first)}. "

