@@ -28,12 +28,14 @@ _SPARE_DESCRIPTORS: Final = 128
 class Binding:
     """One listening address with its sockets: one a worker, or one for all of them on a unix path.
 
-    `bound` is the address as bound (port 0 has become a real one).
+    `bound` is the address as bound (port 0 has become a real one); `file` tells a unix socket's file from one that
+    somebody else has put in its place meanwhile (device and inode).
     """
 
     address: ListenerAddress
     bound: SocketAddress
     sockets: list[socket.socket]
+    file: tuple[int, int] | None = None
 
     def keep(self, row: int) -> socket.socket:
         """In a worker: close the others' sockets and give its own."""
@@ -44,18 +46,23 @@ class Binding:
         return own
 
     def close(self, *, remove: bool = False) -> None:
-        """Close the sockets; `remove` a unix socket's file as well."""
+        """Close the sockets; `remove` a unix socket's file as well, if it still is ours."""
         for sock in self.sockets:
             sock.close()
-        if remove and self.bound.is_unix:
+        if remove and self.bound.is_unix and _identity(self.bound.path) == self.file:
             Path(self.bound.path).unlink(missing_ok=True)
 
 
 def bind_listeners(settings: Settings, workers: int) -> list[Binding]:
     """Bind every listener of the settings for `workers` processes; raises StartError that names the address."""
     bindings: list[Binding] = []
+    wanted = listeners(settings)
+    # [::] takes IPv4 as well, unless the same port is asked for there by itself.
+    by_itself = {listener.address.port for listener in wanted if ":" not in listener.address.host}
     try:
-        bindings.extend(_bind(address, workers) for address in listeners(settings))
+        for listener in wanted:
+            dual = listener.address.port not in by_itself or not listener.address.port
+            bindings.append(_bind(listener, workers, dual=dual))
     except StartError:
         for binding in bindings:
             binding.close(remove=True)
@@ -63,10 +70,15 @@ def bind_listeners(settings: Settings, workers: int) -> list[Binding]:
     return bindings
 
 
-def bind_admin(settings: Settings) -> socket.socket | None:
+def bind_admin(settings: Settings) -> Binding | None:
     """Bind the control process's socket, None when it is off; raises StartError."""
     address = admin_address(settings)
-    return None if address is None else bind_one(address, "admin")
+    if address is None:
+        return None
+    sock = bind_one(address, "admin")
+    return Binding(
+        address=ListenerAddress(address=address), bound=address, sockets=[sock], file=_identity(address.path)
+    )
 
 
 def raise_descriptor_limit(settings: Settings) -> None:
@@ -95,21 +107,24 @@ def _descriptors(settings: Settings) -> int:
     return 2 * settings.limits.connections + _SPARE_DESCRIPTORS
 
 
-def _bind(listener: ListenerAddress, workers: int) -> Binding:
+def _bind(listener: ListenerAddress, workers: int, *, dual: bool) -> Binding:
     address = listener.address
     # Bound alone first: with SO_REUSEPORT a second service of the same user would share the port unnoticed.
-    first = bind_one(address, "listen")
+    first = bind_one(address, "listen", dual=dual)
     if address.is_unix:
-        return Binding(address=listener, bound=address, sockets=[first])
+        return Binding(address=listener, bound=address, sockets=[first], file=_identity(address.path))
     port = first.getsockname()[1]
     bound = SocketAddress(host=address.host, port=port)
     first.close()
-    sockets = [bind_one(bound, "listen", share=True) for _ in range(workers)]
+    sockets = [bind_one(bound, "listen", share=True, dual=dual) for _ in range(workers)]
     return Binding(address=listener, bound=bound, sockets=sockets)
 
 
-def bind_one(address: SocketAddress, option: str, *, share: bool = False) -> socket.socket:
-    """Bind and listen on one address; `share`: with others of ours (SO_REUSEPORT). Raises StartError."""
+def bind_one(address: SocketAddress, option: str, *, share: bool = False, dual: bool = True) -> socket.socket:
+    """Bind and listen on one address; raises StartError that begins with `option`.
+
+    `share`: with others of ours (SO_REUSEPORT); `dual`: an IPv6 wildcard takes IPv4 connections too.
+    """
     try:
         if address.is_unix:
             return _bind_unix(address.path)
@@ -122,7 +137,7 @@ def bind_one(address: SocketAddress, option: str, *, share: bool = False) -> soc
             if share:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
             sock.bind(where)
             sock.listen(BACKLOG)
             sock.setblocking(False)
@@ -132,6 +147,15 @@ def bind_one(address: SocketAddress, option: str, *, share: bool = False) -> soc
     except OSError as error:
         raise StartError(f"{option}: {_explain(address, error)}") from error
     return sock
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of a file, None when there is none."""
+    try:
+        found = Path(path).lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _bind_unix(path: str) -> socket.socket:

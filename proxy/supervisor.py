@@ -16,12 +16,13 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
 from proxy.admin.process import ControlTask, run_control
+from proxy.children import Child, Pauses
 from proxy.edge.build import build_server_tls, build_site
 from proxy.edge.process import DRAIN, QUIT, RELOAD, WorkerTask, run_worker
 from proxy.errors import SettingsError, StartError, StockadeError
@@ -42,32 +43,17 @@ if TYPE_CHECKING:
 
     from proxy.settings import Settings
 
-# A process that dies this soon after its start is restarted with growing pauses.
-_YOUNG_SECONDS: Final = 2.0
-_LONGEST_PAUSE: Final = 5.0
 # A worker ticks twice a second; one that has not for this long is stuck, and its share of connections with it.
 _STUCK_SECONDS: Final = 20.0
 _LOOK_EVERY: Final = 1.0
+# A gap in our own rounds that means we stood still ourselves (a paused container), and saw no heartbeat meanwhile.
+_GAP_SECONDS: Final = 5.0
 # What workers get beyond their own limit before they are killed, and what Ctrl-C gives them in all.
 _SPARE_SECONDS: Final = 2.0
 _QUIT_SECONDS: Final = 1.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 # Options that bind sockets or start processes: a reload cannot change them.
 _NEED_RESTART: Final = ("listen", "workers", "store", "store_name", "data_dir", "admin")
-
-
-@dataclass(slots=True, kw_only=True)
-class _Child:
-    """A forked process: `row` of its counters, or None for the control process."""
-
-    name: str
-    row: int | None
-    pid: int = 0
-    control: socket.socket | None = None
-    started: float = 0.0
-    failures: int = 0
-    start_at: float = 0.0
-    ready: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +63,6 @@ class _Wishes:
     stop: int = 0
     quick: bool = False
     reload: bool = False
-    seen: list[int] = field(default_factory=list)
 
 
 class Supervisor:
@@ -90,10 +75,12 @@ class Supervisor:
         self._workers = worker_count(settings)
         self._page = CounterPage(self._workers)
         self._bindings: list[Binding] = []
-        self._admin_socket: socket.socket | None = None
+        self._admin: Binding | None = None
         self._embedded: EmbeddedServer | None = None
+        self._store_down = False
+        self._store_pauses = Pauses()
         self._store_url = settings.store
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         self._wishes = _Wishes()
 
     def run(self, *, started: Callable[[list[Binding]], None] | None = None) -> None:
@@ -121,7 +108,7 @@ class Supervisor:
         for binding in self._bindings:
             if binding.address.tls:
                 build_server_tls(binding.address)
-        self._admin_socket = bind_admin(settings)
+        self._admin = bind_admin(settings)
         directory = data_dir(settings, os.environ)
         if not settings.store:
             self._embedded = EmbeddedServer(directory)
@@ -132,13 +119,15 @@ class Supervisor:
             )
 
     def _start_children(self) -> None:
-        self._children = [_Child(name=f"worker {row}", row=row) for row in range(self._workers)]
-        if self._admin_socket is not None:
-            self._children.append(_Child(name="control", row=None))
+        self._children = [
+            Child(name=f"worker {row}", row=row, pauses=Pauses()) for row in range(self._workers)
+        ]
+        if self._admin is not None:
+            self._children.append(Child(name="control", row=None, pauses=Pauses()))
         for child in self._children:
             self._fork(child)
 
-    def _fork(self, child: _Child) -> None:
+    def _fork(self, child: Child) -> None:
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -147,9 +136,9 @@ class Supervisor:
             ours.close()
             self._become(child, theirs)
         theirs.close()
-        child.pid, child.control, child.started, child.ready = pid, ours, time.monotonic(), False
+        child.begin(pid, ours, time.monotonic())
 
-    def _become(self, child: _Child, control: socket.socket) -> NoReturn:
+    def _become(self, child: Child, control: socket.socket) -> NoReturn:
         """Be the child: drop what belongs to others, run, end."""
         code = 1
         try:
@@ -160,18 +149,18 @@ class Supervisor:
                 if other.control is not None:
                     other.control.close()
             if child.row is None:
-                assert self._admin_socket is not None  # noqa: S101 - there is a control child only with its socket
+                assert self._admin is not None  # noqa: S101 - there is a control child only with its socket
                 for binding in self._bindings:
                     binding.close()
                 run_control(
                     ControlTask(
-                        sock=self._admin_socket, control=control, page=self._page, store_url=self._store_url
+                        sock=self._admin.keep(0), control=control, page=self._page, store_url=self._store_url
                     ),
                     self._settings,
                 )
             else:
-                if self._admin_socket is not None:
-                    self._admin_socket.close()
+                if self._admin is not None:
+                    self._admin.close()
                 sockets = [(binding.keep(child.row), binding.address) for binding in self._bindings]
                 run_worker(
                     WorkerTask(
@@ -213,8 +202,14 @@ class Supervisor:
             os.close(write)
 
     def _watch(self, wakeup: int, started: Callable[[list[Binding]], None] | None) -> None:
+        looked = time.monotonic()
         while not self._wishes.stop:
             self._wait(wakeup)
+            now = time.monotonic()
+            if now - looked > _GAP_SECONDS:
+                for child in self._children:
+                    child.excuse(now)
+            looked = now
             if started is not None and all(child.ready for child in self._children):
                 started(self._bindings)
                 started = None
@@ -222,7 +217,7 @@ class Supervisor:
                 self._wishes.reload = False
                 self._reload()
             self._tend()
-        self._drain(wakeup)
+        self._drain()
 
     def _note_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -236,63 +231,63 @@ class Supervisor:
 
     def _wait(self, wakeup: int) -> None:
         """Sleep until a signal or a child's word comes, or it is time to look after things."""
-        controls = {
-            child.control: child for child in self._children if child.control is not None and not child.ready
+        poll = select.poll()
+        poll.register(wakeup, select.POLLIN)
+        by_descriptor = {
+            child.control.fileno(): child for child in self._children if child.control is not None
         }
-        listened: list[int | socket.socket] = [wakeup, *controls]
-        readable, _, _ = select.select(listened, [], [], _LOOK_EVERY)
-        for each in readable:
-            if isinstance(each, int):
+        for descriptor in by_descriptor:
+            poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(_LOOK_EVERY * 1000):
+            if descriptor == wakeup:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wakeup, 4096)
-            elif each.recv(64):
-                controls[each].ready = True
             else:
-                controls[each].control = None  # it is ending; the reaping that follows restarts it
-                each.close()
+                by_descriptor[descriptor].hear()
 
     def _tend(self) -> None:
         """Replace what died or is stuck."""
         now = time.monotonic()
         for child in self._children:
-            if child.pid and self._has_ended(child.pid):
+            if child.pid and child.has_ended():
                 self._bury(child, now)
-            if not child.pid and now >= child.start_at:
+            if not child.pid and now >= child.pauses.start_at:
                 self._fork(child)
-            if child.pid and child.row is not None and self._is_stuck(child.row):
-                self._log.error("worker does not answer: killing it", process=child.name, pid=child.pid)
-                os.kill(child.pid, signal.SIGKILL)
-        embedded = self._embedded
-        if embedded is not None and embedded.process is not None and embedded.process.poll() is not None:
-            self._log.error("the embedded store ended: starting it again", status=embedded.process.returncode)
+            elif child.row is not None and child.pid:
+                beat = self._page.row(child.row)[Slot.HEARTBEAT_MS]
+                if child.is_stuck(beat, now, limit=_STUCK_SECONDS):
+                    self._log.error("worker does not answer: killing it", process=child.name, pid=child.pid)
+                    child.signal(signal.SIGKILL)
+        if self._embedded is not None:
+            self._tend_store(self._embedded, now)
+
+    def _tend_store(self, store: EmbeddedServer, now: float) -> None:
+        process = store.process
+        if process is not None and not self._store_down and process.poll() is not None:
+            self._store_down = True
+            pause = self._store_pauses.end(now)
+            self._log.error(
+                "the embedded store ended: starting it again", status=process.returncode, in_seconds=pause
+            )
+        if self._store_down and now >= self._store_pauses.start_at:
+            self._store_down = False
+            self._store_pauses.begin(now)
             try:
-                embedded.start()
+                store.start()
             except StartError as error:
-                self._log.error("the embedded store cannot be started", error=str(error))
+                self._store_down = True
+                pause = self._store_pauses.end(now)
+                self._log.error(
+                    "the embedded store cannot be started", error=str(error), again_in_seconds=pause
+                )
 
-    def _is_stuck(self, row: int) -> bool:
-        beat: int = self._page.row(row)[Slot.HEARTBEAT_MS]
-        return beat != 0 and time.time() - beat / 1000 > _STUCK_SECONDS
-
-    def _has_ended(self, pid: int) -> bool:
-        try:
-            return os.waitpid(pid, os.WNOHANG)[0] != 0
-        except ChildProcessError:
-            return True
-
-    def _bury(self, child: _Child, now: float) -> None:
-        young = now - child.started < _YOUNG_SECONDS
-        child.failures = child.failures + 1 if young else 0
-        pause = min(0.1 * 2 ** (child.failures - 1), _LONGEST_PAUSE) if child.failures else 0.0
-        child.start_at = now + pause
-        self._log.error(
-            "process ended: starting it again", process=child.name, pid=child.pid, in_seconds=pause
-        )
-        if child.control is not None:
-            child.control.close()
-            child.control = None
-        child.pid = 0
-        child.ready = False
+    def _bury(self, child: Child, now: float) -> None:
+        pid, replaced = child.pid, child.replaced
+        pause = child.bury(now)
+        if replaced:
+            self._log.info("process replaced", process=child.name, pid=pid)
+        else:
+            self._log.error("process ended: starting it again", process=child.name, pid=pid, in_seconds=pause)
         if child.row is not None:
             row = self._page.row(child.row)
             for slot in (Slot.OPEN_CONNECTIONS, Slot.OPEN_TUNNELS, Slot.READY):
@@ -306,8 +301,8 @@ class Supervisor:
         except SettingsError as error:
             self._log.error("the new settings are wrong: the old ones stay", mistakes=error.mistakes)
             return
-        except StockadeError as error:
-            self._log.error("the new settings are wrong: the old ones stay", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a file does to us, the service that runs goes on
+            self._log.error("the new settings are wrong: the old ones stay", error=str(error) or repr(error))
             return
         old = self._settings
         changed = {
@@ -325,25 +320,24 @@ class Supervisor:
         data = pickle.dumps(settings)
         order = RELOAD + len(data).to_bytes(4) + data
         for child in self._children:
-            if child.row is None and child.pid:
-                os.kill(child.pid, signal.SIGTERM)  # it comes back with the new settings
-            elif child.control is not None:
-                with contextlib.suppress(OSError):
-                    child.control.sendall(order)
+            if child.row is None:
+                child.replaced = True  # it comes back with the new settings
+                child.signal(signal.SIGTERM)
+            else:
+                child.tell(order)
         self._log.info("settings reloaded")
 
     # -- end
 
-    def _drain(self, wakeup: int) -> None:
+    def _drain(self) -> None:
         """Let the workers leave: not ready, then no new connections, then none in flight."""
         timeouts = self._settings.timeouts
         quick = self._wishes.quick
         self._log.info("draining", wait=0 if quick else timeouts.drain_wait)
         signals = self._wishes.stop
         for child in self._children:
-            if child.row is not None and child.control is not None:
-                with contextlib.suppress(OSError):
-                    child.control.sendall(QUIT if quick else DRAIN)
+            if child.row is not None:
+                child.tell(QUIT if quick else DRAIN)
         now = time.monotonic()
         close_at = now + (0 if quick else timeouts.drain_wait)
         kill_at = close_at + (_QUIT_SECONDS if quick else timeouts.drain_limit) + _SPARE_SECONDS
@@ -358,42 +352,20 @@ class Supervisor:
             if now >= kill_at or self._wishes.stop > signals:
                 self._log.warning("not waiting any longer")
                 return
-            select.select([wakeup], [], [], 0.1)
-            with contextlib.suppress(BlockingIOError):
-                os.read(wakeup, 4096)
+            time.sleep(0.05)
             for child in workers:
-                if child.pid and self._has_ended(child.pid):
-                    child.pid = 0
+                if child.pid and child.has_ended():
+                    child.bury(now)
         self._log.info("drained")
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no socket file, no server."""
         for child in self._children:
-            if child.pid:
-                number = signal.SIGTERM if child.row is None else signal.SIGKILL
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child.pid, number)
+            child.signal(signal.SIGTERM if child.row is None else signal.SIGKILL)
         for child in self._children:
             if child.pid:
-                _reap(child.pid)
-        for binding in self._bindings:
+                child.end()
+        for binding in [*self._bindings, *([self._admin] if self._admin is not None else [])]:
             binding.close(remove=True)
-        if self._admin_socket is not None:
-            self._admin_socket.close()
         if self._embedded is not None:
             self._embedded.stop()
-
-
-def _reap(pid: int) -> None:
-    """Wait for a child to end, and make it end when it takes too long."""
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)

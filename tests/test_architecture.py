@@ -24,7 +24,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("supervisor",),
-    ("listening",),
+    ("listening", "children"),
     ("edge", "admin", "demo"),
     ("management",),
     ("store",),

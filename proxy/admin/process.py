@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
@@ -77,11 +76,15 @@ async def _serve(task: ControlTask, settings: Settings) -> None:
     task.control.setblocking(False)
 
     def supervisor_gone() -> None:
-        with contextlib.suppress(BlockingIOError):
+        try:
             if task.control.recv(64):
                 return
-            loop.remove_reader(task.control.fileno())
-            ending.set()
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # it died with our word unread
+        loop.remove_reader(task.control.fileno())
+        ending.set()
 
     loop.add_reader(task.control.fileno(), supervisor_gone)
     app = create_app(task.page, settings, store=masked(task.store_url))
