@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proxy.errors import StartError
-from proxy.listening import bind_listeners
+from proxy.listening import bind_admin, bind_listeners
 from proxy.settings.load import parse_settings
 
 if TYPE_CHECKING:
@@ -109,3 +109,39 @@ def test_low_ports_say_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "bind", deny)
     with pytest.raises(StartError, match="CAP_NET_BIND_SERVICE"):
         bind_listeners(settings('"127.0.0.1:443"'), 1)
+
+
+def test_both_wildcards_on_one_port() -> None:
+    """0.0.0.0 and [::] on the same port are two listeners, not one in the other's way."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    bindings = bind_listeners(settings(f'["0.0.0.0:{port}", "[::]:{port}"]'), 2)
+    assert len(bindings) == 2
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port), timeout=2).close()
+    for binding in bindings:
+        binding.close()
+
+
+def test_a_successors_socket_file_is_left_alone(tmp_path: Path) -> None:
+    """A service that ends after another took its path over does not remove that one's socket."""
+    path = tmp_path / "shop.sock"
+    (old,) = bind_listeners(settings(f'"unix:{path}"'), 1)
+    path.unlink()
+    (new,) = bind_listeners(settings(f'"unix:{path}"'), 1)
+    old.close(remove=True)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    new.close(remove=True)
+    assert not path.exists()
+
+
+def test_the_admin_socket_goes_too(tmp_path: Path) -> None:
+    """The control process's unix socket is removed at the end; off means none."""
+    path = tmp_path / "admin.sock"
+    binding = bind_admin(parse_settings(f'admin = "unix:{path}"', {}, "test.toml"))
+    assert binding is not None
+    assert path.is_socket()
+    binding.close(remove=True)
+    assert not path.exists()
+    assert bind_admin(parse_settings('admin = ""', {}, "test.toml")) is None

@@ -25,7 +25,6 @@ from proxy.edge.health import UpstreamMonitor
 from proxy.edge.listener import Acceptor, Listener
 from proxy.edge.site import Inlet, Site
 from proxy.edge.worker import Worker
-from proxy.errors import StockadeError
 from proxy.observability.counters import PROCESS_GAUGES, REPLICATION_STATES, CounterPage, Slot
 from proxy.observability.decision_log import DecisionLog
 from proxy.observability.logs import configure_logs, get_logger
@@ -45,6 +44,8 @@ DRAIN: Final = b"D"
 QUIT: Final = b"Q"
 # Seconds that requests in flight get when a person pressed Ctrl-C.
 _QUIT_LIMIT: Final = 1.0
+# A snapshot that was not in step for so many seconds is called old; a second or so is usual.
+_OLD_SECONDS: Final = 5.0
 RELOAD: Final = b"L"
 
 
@@ -95,30 +96,23 @@ class _WorkerProcess:
         pool = build_pool(settings, clock=lambda: worker.clock, counters=counters)
         self._pool = pool
         self._worker = worker = Worker(site, pool, decisions, task.page, task.row)
-        self._listen_for_orders()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._ending.set)
-        replica = Replica(
+        self._replica = replica = Replica(
             task.store_url,
             settings.store_name,
             on_swap=self._swap,
             on_state=self._replication_state,
         )
-        self._replica = replica
-        self._spawn(replica.run())
+        worker.describe_snapshot = self._describe_snapshot
+        self._follower = self._spawn(replica.run())
         self._spawn(worker.tick_forever())
         await pool.resolve()
         self._watch_upstream()
+        self._listen_for_orders()
         self._spawn(self._resolve_forever())
         self._spawn(self._note_age_forever())
-        try:
-            # A worker that starts without its list would let pass whom the others refuse: connections wait in the
-            # kernel's queue meanwhile, but not for ever.
-            await asyncio.wait_for(replica.loaded.wait(), settings.store_options.start_wait)
-        except TimeoutError:
-            self._log.error(
-                "serving without a list: the store could not be read in time", store=replica.message
-            )
+        await self._wait_for_list()
         acceptors = [Acceptor(worker, listener) for listener in self._listeners()]
         for acceptor in acceptors:
             await acceptor.start()
@@ -135,6 +129,23 @@ class _WorkerProcess:
         decisions.close()
 
     # -- parts
+
+    async def _wait_for_list(self) -> None:
+        """Wait for the first snapshot, within limits.
+
+        A worker that starts without its list would let pass whom the others refuse: connections wait in the kernel's
+        queue meanwhile, but not for ever.
+        """
+        wait = self._settings.store_options.start_wait
+        loaded = asyncio.ensure_future(self._replica.loaded.wait())
+        ending = asyncio.ensure_future(self._ending.wait())
+        await asyncio.wait((loaded, ending), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        for each in (loaded, ending):
+            each.cancel()
+        if not self._replica.loaded.is_set() and not self._ending.is_set():
+            self._log.error(
+                "serving without a list: the store could not be read in time", store=self._replica.message
+            )
 
     def _listeners(self) -> list[Listener]:
         listeners = []
@@ -163,24 +174,27 @@ class _WorkerProcess:
         log = self._log.info if state in ("loading", "following") else self._log.error
         log("replication: " + state, detail=message)
 
+    def _describe_snapshot(self) -> str:
+        """Say in words what the worker decides from."""
+        snapshot, replica = self._worker.snapshot, self._replica
+        age = replica.age(time.monotonic())
+        if age is None:
+            return f"not loaded: {replica.message or 'reading the store'}"
+        old = "" if age < _OLD_SECONDS else f", {age:.0f} s old ({replica.state})"
+        return f"{len(snapshot)} entries at list version {snapshot.version}{old}"
+
     async def _note_age_forever(self) -> None:
-        """Put the snapshot's age where health and metrics read it."""
-        worker, replica = self._worker, self._replica
+        """Put the time when the snapshot was last in step where metrics read it."""
         while True:
-            age = replica.age(time.monotonic())
+            age = self._replica.age(time.monotonic())
             if age is not None:
-                worker.counters[Slot.SNAPSHOT_SEEN_MS] = int((time.time() - age) * 1000)
-                seen = "" if age < 5 else f", {age:.0f} s old ({replica.state})"
-                worker.snapshot_detail = (
-                    f"{len(worker.snapshot)} entries at list version {worker.snapshot.version}{seen}"
-                )
-            else:
-                worker.snapshot_detail = f"not loaded: {replica.message or 'reading the store'}"
+                self._worker.counters[Slot.SNAPSHOT_SEEN_MS] = int((time.time() - age) * 1000)
             await asyncio.sleep(0.5)
 
     async def _resolve_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.relay.resolve_every)
+            # A name that was not known at the start may be in a moment: containers start in any order.
+            await asyncio.sleep(self._settings.relay.resolve_every if self._pool.targets else 1)
             await self._pool.resolve()
 
     def _watch_upstream(self) -> None:
@@ -201,8 +215,18 @@ class _WorkerProcess:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         spawned = asyncio.get_running_loop().create_task(work)
         self._background.add(spawned)
-        spawned.add_done_callback(self._background.discard)
+        spawned.add_done_callback(self._ended)
         return spawned
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A background task ended: none does so by itself, and a worker without its follower must not go on."""
+        self._background.discard(task)
+        if task.cancelled() or self._ending.is_set():
+            return
+        error = task.exception()
+        if error is not None or task is self._follower:
+            self._log.error("a part of the worker ended: leaving for another to take over", error=repr(error))
+            self._ending.set()
 
     # -- orders of the supervisor
 
@@ -246,8 +270,8 @@ class _WorkerProcess:
             contexts = [(context, address.certificate, address.key) for context, address in self._contexts]
             for _, certificate, key in contexts:
                 ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        except (StockadeError, OSError) as error:
-            self._log.error("the new settings are not used", error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with them, the old ones go on
+            self._log.error("the new settings are not used", error=str(error) or repr(error))
             return
         for context, certificate, key in contexts:
             context.load_cert_chain(certificate, key)

@@ -18,6 +18,8 @@ from proxy.policy.snapshot import Snapshot
 from proxy.refusal.reference import make_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy.edge.connection import ClientConnection
     from proxy.edge.health import UpstreamMonitor
     from proxy.edge.pool import Pool, UpstreamError
@@ -48,7 +50,7 @@ class Worker:
         self.counters = page.row(row)
         self.snapshot = Snapshot()
         self.snapshot_loaded = False
-        self.snapshot_detail = "not loaded yet"
+        self.describe_snapshot: Callable[[], str] = lambda: "not loaded yet"
         self.draining = False
         self.clock = time.monotonic()
         self.date = formatdate(usegmt=True).encode()
@@ -112,7 +114,7 @@ class Worker:
         monitor = self.monitor
         return Readiness(
             snapshot_loaded=self.snapshot_loaded,
-            snapshot=self.snapshot_detail,
+            snapshot=self.describe_snapshot(),
             upstream_answers=monitor is not None and monitor.answers,
             upstream=monitor.detail if monitor is not None else "not asked yet",
             draining=self.draining,

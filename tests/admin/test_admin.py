@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.admin.process import create_app
+from proxy.admin.process import ControlTask, create_app, run_control
 from proxy.observability.counters import REPLICATION_STATES, CounterPage, Slot
 from proxy.settings import Settings
 
@@ -85,3 +88,36 @@ async def test_one_worker_that_is_not_ready_shows(
     text = await (await client.get("/statusz")).text()
     assert text.startswith("NOT READY\n")
     assert text.count("not ready") == 1
+
+
+def test_the_control_process_ends_with_its_supervisor() -> None:
+    """A supervisor that died before it read the control process's word takes it along, too."""
+    ours, theirs = socket.socketpair()
+    listening = socket.create_server(("127.0.0.1", 0))
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        task = ControlTask(sock=listening, control=theirs, page=CounterPage(1), store_url="unix:///nowhere")
+        run_control(task, Settings())
+        os._exit(0)
+    theirs.close()
+    address = listening.getsockname()
+    listening.close()
+    # It has said that it is ready when it answers; that word stays unread.
+    for _ in range(100):
+        try:
+            socket.create_connection(address, timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            break
+    time.sleep(0.3)
+    ours.close()
+    for _ in range(100):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        pytest.fail("the control process outlived its supervisor")
