@@ -268,7 +268,29 @@ def test_a_stuck_worker_is_replaced(start_service: Callable[..., Service]) -> No
     wait_until(lambda: len(service.children()["workers"]) == 2)
     with Load(service.port) as load:
         wait_until(lambda: load.answers > 200)
+        time.sleep(2)
     assert set(load.statuses) == {200}
+    assert service.log.count("does not answer: killing it") == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_a_paused_machine_costs_no_worker(start_service: Callable[..., Service]) -> None:
+    """When all of it stood still together (docker pause, a suspended machine), nobody is killed for it."""
+    service = start_service()
+    workers = service.children()["workers"]
+    everyone = [*workers, *service.children()["store"], service.process.pid]
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(25)
+    for pid in reversed(everyone):
+        os.kill(pid, signal.SIGCONT)
+    with Load(service.port) as load:
+        wait_until(lambda: load.answers > 200)
+        time.sleep(3)
+    assert set(load.statuses) == {200}
+    assert service.children()["workers"] == workers
+    assert "killing it" not in service.log
 
 
 def test_a_killed_supervisor_takes_all_with_it(start_service: Callable[..., Service]) -> None:
