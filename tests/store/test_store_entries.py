@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 from store_entries import entry, identifier, put, take
 
+import proxy.store.entries
 from proxy.errors import StoreError
 from proxy.store.entries import SLICE, Applied, Change, EntryStore, RecordConflictError
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 A, B = entry("203.0.113.7"), entry("198.51.100.0/24")
 
@@ -153,3 +155,94 @@ async def test_the_change_stream_does_not_grow_for_ever(store: EntryStore, redis
         await redis_client.xadd(store.keys.changes, {"v": number}, id=f"{1000 + number}-0")
     await put(store, A)
     assert await redis_client.xlen(store.keys.changes) < 150
+
+
+# Everything the manual's ACL grants; each test leaves out one of them.
+RIGHTS = (
+    "+ping +client|setname +client|setinfo +select +multi +exec +eval +get +set +mget +hmget +hset +hdel "
+    "+hlen +hscan +xadd +xtrim +xread +xrange +xrevrange +time"
+)
+
+
+@pytest.fixture
+async def as_user(
+    redis_client: Redis, valkey_url: str, store_name: str
+) -> AsyncIterator[Callable[[str], Awaitable[EntryStore]]]:
+    """Open the store as a user who lacks one command."""
+    opened: list[EntryStore] = []
+
+    async def open_without(command: str) -> EntryStore:
+        rights = [right for right in RIGHTS.split() if right != f"+{command}"]
+        await redis_client.execute_command(
+            "ACL", "SETUSER", store_name, "on", ">pw", f"~{{{store_name}}}:*", "-@all", *rights
+        )
+        client: Redis = Redis.from_url(valkey_url, username=store_name, password="pw", protocol=2)
+        opened.append(EntryStore(valkey_url, store_name, client=client))
+        return opened[-1]
+
+    yield open_without
+    for store in opened:
+        await store.close()
+    await redis_client.execute_command("ACL", "DELUSER", store_name)
+
+
+@pytest.fixture(params=["asks-the-acl", "tries-as-before-7"])
+def script_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script as it runs on Redis 7 and Valkey, and as on 6.2, which has no redis.acl_check_cmd."""
+    if request.param == "tries-as-before-7":
+        text = proxy.store.entries._APPLY.replace("if redis.acl_check_cmd then", "if false then")
+        assert text != proxy.store.entries._APPLY
+        monkeypatch.setattr(proxy.store.entries, "_APPLY", text)
+
+
+async def everything(store: EntryStore, client: Redis) -> dict[str, object]:
+    """Return all that the store holds."""
+    keys = store.keys
+    return {
+        "entries": await client.hgetall(keys.entries),
+        "head": await store.read_head(),
+        "epoch": await client.get(keys.epoch),
+        "changes": await client.xlen(keys.changes),
+        "audit": await client.xlen(keys.audit) if await client.type(keys.audit) == b"stream" else None,
+    }
+
+
+@pytest.mark.usefixtures("script_way")
+@pytest.mark.parametrize("command", ["xadd", "hset", "hdel", "set", "xrevrange"])
+async def test_a_user_without_a_right_changes_nothing(
+    command: str, store: EntryStore, redis_client: Redis, as_user: Callable[[str], Awaitable[EntryStore]]
+) -> None:
+    """No half of a change is ever written: above all, no block without its audit item."""
+    await put(store, A)
+    limited = await as_user(command)
+    before = await everything(store, redis_client)
+    old, new = await store.read([A.identifier, B.identifier])
+    with pytest.raises(StoreError, match=r"(?i)ACL|error"):
+        await limited.apply([Change(old, ()), Change(new, (B,))], b"{}")
+    assert await everything(store, redis_client) == before
+
+
+@pytest.mark.usefixtures("script_way")
+@pytest.mark.parametrize("command", ["xtrim", "time"])
+async def test_a_change_that_is_written_is_no_failure(
+    command: str, store: EntryStore, as_user: Callable[[str], Awaitable[EntryStore]]
+) -> None:
+    """Who may not trim the history changes the lists all the same."""
+    limited = await as_user(command)
+    old, new = await store.read([A.identifier, B.identifier])
+    assert await limited.apply([Change(old, (A,)), Change(new, (B,))], b"{}") == Applied(1, 2)
+    [old] = await store.read([A.identifier])
+    assert await limited.apply([Change(old, ())], b"{}") == Applied(2, 1)
+
+
+@pytest.mark.parametrize("key", ["audit", "changes", "version", "epoch"])
+async def test_foreign_data_under_one_name_stops_a_change_whole(
+    key: str, store: EntryStore, redis_client: Redis
+) -> None:
+    """A key of another type is found before anything is written."""
+    name = getattr(store.keys, key)
+    await redis_client.rpush(name, "foreign")
+    [record] = await store.read([A.identifier])
+    with pytest.raises(StoreError, match="store_name"):
+        await store.apply([Change(record, (A,))], b"{}")
+    assert [k async for k in redis_client.scan_iter(f"{store.keys.entries[:-7]}*")] == [name.encode()]
