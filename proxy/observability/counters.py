@@ -34,20 +34,21 @@ class Slot:
     TUNNELS: Final = 16
     SNAPSHOT_LOADS: Final = 17
     STARTS: Final = 18
+    DECISIONS_DROPPED: Final = 19
     # Gauges: what holds now.
-    OPEN_CONNECTIONS: Final = 19
-    OPEN_TUNNELS: Final = 20
-    PID: Final = 21
-    HEARTBEAT_MS: Final = 22  # Unix time in milliseconds of the worker's last tick
-    READY: Final = 23
-    DRAINING: Final = 24
-    LIST_VERSION: Final = 25
-    ENTRIES: Final = 26
-    REPLICATION: Final = 27  # index into REPLICATION_STATES
-    SNAPSHOT_SEEN_MS: Final = 28  # Unix time in milliseconds when the store was last heard
+    OPEN_CONNECTIONS: Final = 20
+    OPEN_TUNNELS: Final = 21
+    PID: Final = 22
+    HEARTBEAT_MS: Final = 23  # Unix time in milliseconds of the worker's last tick
+    READY: Final = 24
+    DRAINING: Final = 25
+    LIST_VERSION: Final = 26
+    ENTRIES: Final = 27
+    REPLICATION: Final = 28  # index into REPLICATION_STATES
+    SNAPSHOT_SEEN_MS: Final = 29  # Unix time in milliseconds when the store was last heard
 
 
-SLOTS: Final = 29
+SLOTS: Final = 30
 # Gauges that speak of a process, not of its row: cleared when a worker takes the row over.
 PROCESS_GAUGES: Final = range(Slot.OPEN_CONNECTIONS, SLOTS)
 REPLICATION_STATES: Final = ("loading", "following", "away", "degraded")

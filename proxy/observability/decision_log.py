@@ -1,42 +1,54 @@
 """The decision log: one JSON line for every decision that refused, or would have.
 
 By its reference support finds the decision; by entry and case, what stood behind it. Lines carry the client address
-(they are worthless without) and never an e-mail. They are gathered and written a few times a second, off the path of
-the request; when the disk does not keep up, lines are dropped and counted rather than held.
+(they are worthless without) and never an e-mail. They are gathered and written a few times a second by a thread, off
+the path of the request; when the disk or the reader does not keep up, lines are dropped and counted.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
-if TYPE_CHECKING:
-    from proxy.policy.decision import Decision
+from proxy.observability.logs import get_logger
+from proxy.observability.writer import LineWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A line is about 400 bytes: this much is some ten thousand refusals that wait for one write.
-_MAX_PENDING: Final = 4 * 1024 * 1024
+    from proxy.policy.decision import Decision
+
+# A line is about 400 bytes: this much is some ten thousand refusals that wait to be written.
+_CAPACITY: Final = 4 * 1024 * 1024
+# Lines are gathered for this long: a thread that is woken by every refusal would cost more than its line.
+_LINGER_SECONDS: Final = 0.25
+_END_SECONDS: Final = 0.5
 
 
 class DecisionLog:
-    """Appends decisions to a file (opened with O_APPEND, mode 0640: whole lines of several workers do not mix)."""
+    """Appends decisions to a file (mode 0640) or to standard error (None); lines of several workers stay whole.
+
+    Made after the fork: it starts a thread, which also opens the file. Nothing here raises or waits for a disk.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file = self._open()
-        self._pending: list[bytes] = []
-        self._size = 0
-        self.dropped = 0
+        self._writer = LineWriter(path, capacity=_CAPACITY, linger=_LINGER_SECONDS, on_failure=_complain)
+        self._write = self._writer.write
+        self._told = 0
+        self._writer.start()
 
-    def _open(self) -> int:
-        if self._path is None:
-            return os.dup(2)
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    @property
+    def dropped(self) -> int:
+        """Lines lost so far: more came than could be written."""
+        return self._writer.dropped
+
+    def take_dropped(self) -> int:
+        """Return how many lines were lost since this was last asked."""
+        dropped = self._writer.dropped
+        fresh, self._told = dropped - self._told, dropped
+        return fresh
 
     def record(
         self,
@@ -49,52 +61,39 @@ class DecisionLog:
         version: int,
     ) -> None:
         """Note one decision that refused, or would have; `version` is the list version it was made from."""
-        if self._size > _MAX_PENDING:
-            self.dropped += 1
-            return
         decided = decision.hit.entry if decision.hit else None
-        line = orjson.dumps(
-            {
-                "time": round(time.time(), 3),
-                "event": "refused" if decision.refused else "would refuse",
-                "reference": reference,
-                "client": client,
-                "method": method.decode("ascii", "replace"),
-                # The path alone: a query may hold an e-mail, and e-mails do not go into logs.
-                "path": target.partition(b"?")[0][:256].decode("utf-8", "backslashreplace"),
-                "entry": decided.id if decided else "",
-                "case": decided.case if decided else "",
-                "reason": decision.reason,
-                "hits": [hit.entry.id for hit in decision.hits],
-                "list_version": version,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
+        self._write(
+            orjson.dumps(
+                {
+                    "time": round(time.time(), 3),
+                    "event": "refused" if decision.refused else "would refuse",
+                    "reference": reference,
+                    "client": client,
+                    "method": method.decode("ascii", "replace"),
+                    # The path alone: a query may hold an e-mail, and e-mails do not go into logs.
+                    "path": target.partition(b"?")[0][:256].decode("utf-8", "backslashreplace"),
+                    "entry": decided.id if decided else "",
+                    "case": decided.case if decided else "",
+                    "reason": decision.reason,
+                    "hits": [hit.entry.id for hit in decision.hits],
+                    "list_version": version,
+                },
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
         )
-        self._pending.append(line)
-        self._size += len(line)
 
-    def flush(self) -> None:
-        """Write what was gathered; a failing disk costs lines, never a request."""
-        if not self._pending:
-            return
-        data = b"".join(self._pending)
-        count = len(self._pending)
-        self._pending.clear()
-        self._size = 0
-        try:
-            while data:
-                data = data[os.write(self._file, data) :]
-        except OSError:
-            self.dropped += count
+    def flush(self, timeout: float = _END_SECONDS) -> bool:
+        """Wait at most `timeout` seconds until what was noted is written; not for a request's path."""
+        return self._writer.flush(timeout)
 
-    def reopen(self) -> None:
-        """Open the file anew, after a log rotation moved it."""
-        self.flush()
-        fresh = self._open()
-        os.close(self._file)
-        self._file = fresh
+    def reopen(self, path: Path | None) -> None:
+        """Go on in `path`, opened anew (after a rotation or new settings); where that fails, in the old file."""
+        self._writer.reopen(path)
 
-    def close(self) -> None:
-        """Write what was gathered and close."""
-        self.flush()
-        os.close(self._file)
+    def close(self, timeout: float = _END_SECONDS) -> None:
+        """Write what was noted, within `timeout` seconds, and close."""
+        self._writer.close(timeout)
+
+
+def _complain(error: Exception) -> None:
+    get_logger("worker").error("the decision log cannot be opened", error=str(error))

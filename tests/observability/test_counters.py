@@ -36,4 +36,5 @@ def test_process_gauges_are_no_counters() -> None:
     """What is cleared when a worker is replaced leaves the counters alone, so that they only grow."""
     assert Slot.OPEN_CONNECTIONS in PROCESS_GAUGES
     assert Slot.READY in PROCESS_GAUGES
+    assert Slot.DECISIONS_DROPPED not in PROCESS_GAUGES
     assert not {Slot.REQUESTS, Slot.REFUSED, Slot.STARTS, Slot.CONNECTIONS} & set(PROCESS_GAUGES)
