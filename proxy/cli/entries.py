@@ -16,6 +16,7 @@ from proxy.cli.entry_output import print_entries, print_result
 from proxy.cli.output import print_warning
 from proxy.errors import InputError
 from proxy.identity.identifiers import parse_identifier
+from proxy.management.doubts import Doubts
 from proxy.management.entries import Addition, add, remove
 from proxy.management.list_file import read_file
 from proxy.management.listing import Filter, find_entries
@@ -67,7 +68,10 @@ Author = Annotated[str | None, Parameter(help="Who does this. Left out: the user
 Force = Annotated[
     bool,
     Parameter(
-        negative=(), show_default=False, help="Do it although it covers everybody or our own machines."
+        negative=(),
+        show_default=False,
+        help="Do it although it covers everybody or our own machines, or begins a new list in a store that "
+        "lost the one before.",
     ),
 ]
 
@@ -226,13 +230,18 @@ def list_(
         contains=parse_identifier(contains, exact=True)[0] if contains else None,
         ended=expired,
     )
+    doubts = Doubts()
 
     async def run() -> int:
         now = time.time()
         async with open_store(settings, os.environ) as store:
-            return await print_entries(find_entries(store, wanted, now), limit, as_json=as_json)
+            found = find_entries(store, wanted, now, doubts)
+            return await print_entries(found, limit, as_json=as_json)
 
-    return 0 if asyncio.run(run()) else 1
+    count = asyncio.run(run())
+    for line in doubts.lines():
+        print_warning(line)
+    return 0 if count else 1
 
 
 def _take_off(

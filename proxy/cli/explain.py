@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from proxy.cli.app import Config, Json, read_settings
-from proxy.cli.output import print_json, print_text
+from proxy.cli.output import print_json, print_text, print_warning
 from proxy.management.explain import Question
 from proxy.management.explain import explain as explain_address
 from proxy.management.opening import open_store
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def explain(
-    address: Annotated[str, Parameter(help="The address the question is about.")],
+    address: Annotated[
+        str | None,
+        Parameter(help="The address the question is about. Left out: the one that --peer and --header give."),
+    ] = None,
     *,
     peer: Annotated[
         str | None, Parameter(help="The load balancer or other peer the request would come from.")
@@ -51,6 +54,8 @@ def explain(
             return await explain_address(store, question, forwarding(settings), settings.mode, time.time())
 
     explanation = asyncio.run(run())
+    for warning in explanation.warnings:
+        print_warning(warning)
     if as_json:
         print_json(explanation)
     else:

@@ -12,6 +12,7 @@ from proxy.policy.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from proxy.management.doubts import Doubts
     from proxy.store.entries import EntryStore, Record
 
 
@@ -51,10 +52,18 @@ async def read_covering(
     }
 
 
-async def read_snapshot(store: EntryStore, packed: bytes) -> Snapshot:
-    """Return a snapshot of every entry that can cover this one address: decides about it as the whole does."""
-    snapshot = Snapshot((await store.read_head()).version)
-    for record in await store.read(covering_identifiers(packed)):
+async def read_snapshot(store: EntryStore, packed: bytes, doubts: Doubts | None = None) -> Snapshot:
+    """Return a snapshot of every entry that can cover this one address: decides about it as the whole does.
+
+    `doubts` takes note of what makes it less than what workers decide by.
+    """
+    head = await store.read_head()
+    snapshot = Snapshot(head.version)
+    records = await store.read(covering_identifiers(packed))
+    if doubts is not None:
+        doubts.lost = head.lost
+        doubts.unreadable += sum(record.unreadable for record in records)
+    for record in records:
         if record.entries:
             snapshot.replace(record.identifier, record.entries)
     return snapshot

@@ -101,7 +101,7 @@ async def add(
     if identifiers:  # the same rules for all of them: find a mistake before anything is written
         _new_entry(identifiers[0], addition, next(ids), case, now).check()
     audit = Audit(at=now, author=addition.author, origin=addition.origin, action=addition.list, case=case)
-    outcomes = tuple(await write(store, identifiers, plan, audit, progress))
+    outcomes = tuple(await write(store, identifiers, plan, audit, progress, force=addition.force))
     other: ListName = "allow" if addition.list == "block" else "block"
     over = await _find_over(store, identifiers, other, now, even_if_allowed=True)
     marked = (

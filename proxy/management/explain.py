@@ -9,6 +9,7 @@ from proxy.errors import InputError
 from proxy.identity.addresses import pack, parse_address, unpack
 from proxy.identity.forwarding import ClientAddress, derive_client_address
 from proxy.management.covering import read_snapshot
+from proxy.management.doubts import Doubts
 from proxy.management.times import format_time
 from proxy.management.wording import describe_entry, describe_hit
 from proxy.policy.areas import AREAS, covers
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: an address and, if given, the peer and header lines it would come by."""
+    """What is asked: an address, or the peer and header lines to derive it from, or all of them."""
 
-    address: str
+    address: str | None = None
     peer: str | None = None
     headers: tuple[str, ...] = ()  # "Name: value", in order of appearance
     area: str = "browse"
@@ -49,6 +50,7 @@ class Explanation:
     without_effect: tuple[str, ...]
     answer: str
     list_version: int
+    warnings: tuple[str, ...]  # why the workers may answer otherwise
 
     def lines(self) -> list[str]:
         """Return the explanation as lines of plain text."""
@@ -70,7 +72,8 @@ async def explain(
     if question.area not in AREAS:
         raise InputError(f'"{question.area}" is no area: use one of {", ".join(AREAS)}')
     client = find_client(question, forwarding)
-    snapshot = await read_snapshot(store, client.packed)
+    doubts = Doubts()
+    snapshot = await read_snapshot(store, client.packed, doubts)
     decision = decide(snapshot, client.packed, question.area, now, mode=mode)
     unreadable = not client.readable and forwarding.unreadable == "refuse"
     counted = {hit.entry.id for hit in decision.hits}
@@ -90,6 +93,7 @@ async def explain(
         without_effect=tuple(_explain_idle(entry, question.area, now) for entry in idle),
         answer=_UNREADABLE if unreadable else _render_answer(decision, mode),
         list_version=snapshot.version,
+        warnings=tuple(doubts.lines()),
     )
 
 
@@ -97,14 +101,17 @@ def find_client(question: Question, forwarding: Forwarding) -> ClientAddress:
     """Return the client address a question is about.
 
     Alone, the address is the client's own. With a peer it is what that peer says in the configured header;
-    with header lines, the lines say it, and the address is the peer unless one is given.
+    with header lines, the lines say it, and the address is the peer unless one is given. A peer alone says
+    nothing. InputError when there is neither an address nor a peer.
     """
-    address = _pack(question.address)
-    if question.peer is None and not question.headers:
-        return ClientAddress(address, "taken as given: no peer and no header to derive it from")
+    address = None if question.address is None else _pack(question.address)
     peer = address if question.peer is None else _pack(question.peer)
+    if peer is None:
+        raise InputError("name an ADDRESS, or with --peer whom the request comes from")
+    if address is not None and question.peer is None and not question.headers:
+        return ClientAddress(address, "taken as given: no peer and no header to derive it from")
     lines = [parse_header(line) for line in question.headers]
-    if not lines:
+    if not lines and address is not None:
         text = unpack(address)
         bracketed = f'for="[{text}]"' if ":" in text else f"for={text}"
         lines = [(forwarding.header, (bracketed if forwarding.header == b"forwarded" else text).encode())]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from proxy.errors import ConflictError, StoreError
+from proxy.management.doubts import describe_loss
 from proxy.store.entries import SLICE, SLICES_AT_ONCE, Applied, Change
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from proxy.identity.identifiers import Identifier
     from proxy.policy.entry import Entry
-    from proxy.store.entries import EntryStore, Record
+    from proxy.store.entries import EntryStore, Held, Record
 
 ATTEMPTS = 5  # for a slice that meets somebody else's change each time
 FULL_AUDIT = 20  # changes of a call that the audit keeps whole; of more it keeps which identifiers
@@ -46,6 +47,7 @@ class Audit:
     origin: str
     action: str
     case: str = ""
+    accepted_loss: Held | None = None  # the list that was given up with this change
 
 
 class InterruptedWriteError(StoreError):
@@ -58,12 +60,25 @@ class InterruptedWriteError(StoreError):
         super().__init__(f"{cause}\n{stand}. {AGAIN}")
 
 
+class LostListError(StoreError):
+    """The store has lost its list, and to write to it would make workers give up theirs."""
+
+    def __init__(self, lost: Held) -> None:
+        self.lost = lost
+        super().__init__(
+            f"{describe_loss(lost)}, and nothing was written. Restore the store's data; or, to give those "
+            "entries up and begin a new list, use `stockade block … --force`"
+        )
+
+
 async def write(
     store: EntryStore,
     identifiers: Sequence[Identifier],
     plan: Callable[[Record], Planned[Outcome]],
     audit: Audit,
     progress: Progress | None = None,
+    *,
+    force: bool = False,
 ) -> Iterator[Outcome]:
     """Read each identifier's record, `plan` what becomes of it, write; return the outcomes in order.
 
@@ -71,7 +86,16 @@ async def write(
     InterruptedWriteError when the store goes away in the middle of many, StoreError when of a few, and
     ConflictError when the same record keeps changing under our hands. `progress` is told after each window
     how many identifiers are done, and of how many.
+
+    LostListError, with nothing written, when the store has lost the list that workers hold; `force` begins a
+    new one, which they then follow.
     """
+    head = await store.read_head()
+    if head.lost is not None and not force:
+        raise LostListError(head.lost)
+    if head.lost is not None or (force and head.empty):  # workers may not have noticed yet
+        await store.accept_loss()
+        audit = replace(audit, accepted_loss=head.lost)
     outcomes: list[Outcome] = []
     rest = iter(identifiers)
     while window := list(islice(rest, SLICE * SLICES_AT_ONCE)):
@@ -125,6 +149,8 @@ def _render_audit(audit: Audit, changes: Sequence[Change]) -> bytes:
         "case": audit.case,
         "identifiers": [str(change.record.identifier) for change in changes],
     }
+    if audit.accepted_loss is not None:
+        what["accepted_loss"] = audit.accepted_loss
     if len(changes) <= FULL_AUDIT:
         what["before"] = [change.record.entries for change in changes]
         what["after"] = [change.entries for change in changes]

@@ -7,9 +7,12 @@ all of them or none, and appends to the audit and change streams in the same ste
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from proxy.errors import ConflictError, StoreError
 from proxy.store.codec import parse_entries, render_entries
@@ -35,6 +38,9 @@ SCAN_COUNT = 250
 # a bound, the history of one import of a million entries would stay in memory for good.
 CHANGES_KEPT = 2000
 CHANGES_KEPT_MS = 10 * 60 * 1000
+
+# Workers say each second which list they hold; nobody says it any longer when they have ended.
+HELD_SECONDS = 10
 
 _APPLY = read_script("apply")
 
@@ -65,19 +71,45 @@ class Applied:
     changed: int
 
 
+class Held(msgspec.Struct, frozen=True):
+    """The list that workers go on deciding by though the store has lost it."""
+
+    epoch: str
+    version: int
+    entries: int
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a store stands: its list version, its epoch and the change stream's last id (and its version)."""
+    """Where a store stands: its list version, its epoch and the change stream's last id (and its version).
+
+    `held` and `accepted` are about a list that was lost: what workers hold of it, and the epoch of the list
+    that somebody began in its place on purpose.
+    """
 
     version: int = 0
     epoch: str = ""
     last_id: str = "0-0"
     last_version: int = field(default=0, compare=False)
+    held: Held | None = field(default=None, compare=False)
+    accepted: str = field(default="", compare=False)
 
     @property
     def empty(self) -> bool:
         """No change was ever made to this store (or all of it is gone)."""
         return not self.version and not self.epoch
+
+    @property
+    def begun_on_purpose(self) -> bool:
+        """Somebody accepted the loss of the list before this one."""
+        return bool(self.epoch) and self.accepted == self.epoch
+
+    @property
+    def lost(self) -> Held | None:
+        """The list that workers decide by and this store has lost; None while all is well."""
+        if self.held is None or self.begun_on_purpose or self.held.epoch == self.epoch:
+            return None
+        return self.held
 
 
 class RecordConflictError(ConflictError):
@@ -116,19 +148,40 @@ class EntryStore:
         """Return where the store stands, read in one step."""
         with store_errors(self.url):
             pipe = self._client.pipeline(transaction=True)
-            pipe.mget(self.keys.version, self.keys.epoch)
+            pipe.mget(self.keys.version, self.keys.epoch, self.keys.held, self.keys.accepted)
             pipe.xrevrange(self.keys.changes, count=1)
-            (version, epoch), last = await _run(pipe)
+            (version, epoch, held, accepted), last = await _run(pipe)
         try:
-            head = Head(int(version or 0), (epoch or b"").decode())
-            if last:
-                head = Head(head.version, head.epoch, last[0][0].decode(), int(last[0][1][b"v"]))
-        except (ValueError, KeyError) as error:
+            item_id, item = last[0] if last else (b"0-0", {b"v": b"0"})
+            head = Head(
+                version=int(version or 0),
+                epoch=(epoch or b"").decode(),
+                last_id=item_id.decode(),
+                last_version=int(item[b"v"]),
+                held=msgspec.json.decode(held, type=Held) if held else None,
+                accepted=(accepted or b"").decode(),
+            )
+        except (ValueError, KeyError, msgspec.MsgspecError) as error:
             raise StoreError(
                 f"{self.keys.version} and {self.keys.changes} hold something that is not ours ({error}): "
                 "set another `store_name`"
             ) from None
         return head
+
+    async def hold(self, held: Held) -> None:
+        """Tell everybody who asks this store, for `HELD_SECONDS`, which list workers decide by instead.
+
+        As well as can be done: a worker may have been given no right to write.
+        """
+        with suppress(StoreError), store_errors(self.url):
+            await self._client.set(self.keys.held, msgspec.json.encode(held), ex=HELD_SECONDS)
+
+    async def accept_loss(self) -> None:
+        """Have workers follow the list that is here, or begins here, though they hold a longer one."""
+        with store_errors(self.url):
+            await self._client.set(self.keys.epoch, secrets.token_hex(8), nx=True)
+            epoch: Any = await self._client.get(self.keys.epoch)
+            await self._client.set(self.keys.accepted, epoch)
 
     async def count(self) -> int:
         """Return how many identifiers have entries."""

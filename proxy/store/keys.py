@@ -24,6 +24,8 @@ class Keys:
     epoch: str  # random text, set with the first change: tells a rebuilt store from the one we knew
     changes: str  # STREAM: one item a change (v version, e epoch, c JSON [[field, entries or null], ...])
     audit: str  # STREAM: who did what and when, one item a change
+    held: str  # JSON, for seconds: the list that workers decide by because the store has lost it
+    accepted: str  # the epoch of a list that an operator began after the one before was lost
 
     @classmethod
     def of(cls, name: str) -> Keys:
@@ -39,6 +41,8 @@ class Keys:
             epoch=prefix + "epoch",
             changes=prefix + "changes",
             audit=prefix + "audit",
+            held=prefix + "held",
+            accepted=prefix + "accepted",
         )
 
 

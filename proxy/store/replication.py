@@ -3,15 +3,18 @@
 Load: note where the store stands, read all entries in slices into a new snapshot, replay the changes made
 meanwhile, swap. Follow: wait on the stream and apply each change between requests. Whatever makes the copy
 doubtful (a version left out, a trimmed stream, a version that went back, another store in its place) leads
-to a new load beside the old snapshot, which goes on deciding until the swap. A server that is away, or comes
-back empty, never takes the last good snapshot from us.
+to a new load beside the old snapshot, which goes on deciding until the swap. A server that is away, comes
+back empty, or comes back with the beginnings of another list, never takes the last good snapshot from us:
+then we say in the store itself what we hold, so that whoever reads or changes the lists there knows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -20,7 +23,7 @@ from proxy.errors import StockadeError, StoreError
 from proxy.policy.snapshot import Snapshot
 from proxy.store.codec import parse_entries
 from proxy.store.connection import masked, open_client, store_errors
-from proxy.store.entries import EntryStore, Head
+from proxy.store.entries import EntryStore, Head, Held
 from proxy.store.keys import identifier_of
 
 if TYPE_CHECKING:
@@ -44,14 +47,23 @@ class _ReloadNeededError(StockadeError):
     """The snapshot can no longer be brought up to date by the stream; the text says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What stands in the store, at `at`, in place of the list that was ours."""
+
+    at: Head
+    entries: int
+
+
 class Replica:
     """The snapshot of the store called `name` at `url`, kept in step by `run`.
 
     `on_swap` gets each newly loaded snapshot, between requests, on the event loop's thread; changes after
     that are made to the same object. `on_state` gets each new state with a sentence for the log:
     "loading" while all entries are read (`loaded` tells whether an earlier snapshot stands), "following"
-    while in step, "away" while the server cannot be used, "degraded" when it came back empty and the last
-    snapshot is kept.
+    while in step, "away" while the server cannot be used, "degraded" when it lost its list and the last
+    snapshot is kept. An exception in `on_state` is nobody's but its own; one in `on_swap` undoes the load,
+    which is then tried again.
     """
 
     def __init__(
@@ -78,6 +90,7 @@ class Replica:
         self._on_state = on_state
         self._clock = clock
         self._at: Head | None = None  # what `snapshot` stands for; None: a load is needed
+        self._epoch = ""  # of the list that `snapshot` is, whether a load is needed or not
         self._task: asyncio.Task[None] | None = None
 
     def age(self, now: float) -> float | None:
@@ -122,24 +135,42 @@ class Replica:
 
     async def _keep_in_step(self) -> None:
         head = await self._store.read_head()
-        if head.empty and len(self.snapshot):
-            await self._wait_while_empty()
-            return
         at = self._at
         if at is None or not await self._continues(at, head):
-            at = await self._load()
+            loaded = await self._load()
+            if isinstance(loaded, _Loss):
+                await self._wait_while_lost(loaded)
+                return
+            at = loaded
         self._in_step()
         self._enter("following", f"{len(self.snapshot)} entries at list version {self.snapshot.version}")
         await self._follow(at)
 
-    async def _wait_while_empty(self) -> None:
+    async def _wait_while_lost(self, loss: _Loss) -> None:
+        """Keep our snapshot, and say so, until the store holds something else than now or we may give it up."""
+        held = Held(self._epoch, self.snapshot.version, len(self.snapshot))
+        came = f"with another list of {loss.entries} entries" if loss.entries else "empty"
         self._enter(
             "degraded",
-            f"the store at {masked(self._url)} came back empty: the last snapshot of {len(self.snapshot)} "
-            "entries is kept. Restore the store's data, or restart Stockade to accept the loss",
+            f"the store at {masked(self._url)} came back {came}: the last snapshot of {held.entries} "
+            "entries is kept. Restore the store's data, or give the lost entries up by the next `stockade "
+            "block … --force`",
         )
-        while (await self._store.read_head()).empty:  # noqa: ASYNC110 - nothing tells us but the server
+        head = loss.at
+        while head == loss.at and not head.begun_on_purpose:
+            await self._store.hold(held)
             await asyncio.sleep(BLOCK_MS / 1000)
+            head = await self._store.read_head()
+
+    def _is_loss(self, at: Head, snapshot: Snapshot) -> bool:
+        """Tell whether to follow this list would be to lose entries that nobody took away.
+
+        A list with our epoch is ours, whatever is in it. Another one is a list restored or moved if it is no
+        shorter; a shorter one is taken only when somebody said so.
+        """
+        if at.epoch and at.epoch == self._epoch:
+            return False
+        return len(snapshot) < len(self.snapshot) and not at.begun_on_purpose
 
     async def _continues(self, at: Head, head: Head) -> bool:
         """Tell whether the stream leads from where our snapshot stands to `head`, with nothing left out."""
@@ -157,9 +188,13 @@ class Replica:
             return bool(items[0][1].get(b"v") == b"1")
         return bool(items[0][0].decode() == at.last_id and items[0][1].get(b"v") == b"%d" % at.version)
 
-    async def _load(self) -> Head:
-        """Read everything into a new snapshot, catch up with what changed meanwhile, swap; return where it is."""
-        self._enter("loading", f"reading all entries from {masked(self._url)}")
+    async def _load(self) -> Head | _Loss:
+        """Read everything into a new snapshot, catch up with what changed meanwhile, swap; return where it is.
+
+        Nothing is swapped when the store turns out to have lost our list.
+        """
+        if self.state != "degraded":  # to look again is no news
+            self._enter("loading", f"reading all entries from {masked(self._url)}")
         at = head = await self._store.read_head()
         snapshot = Snapshot(head.version)
         self.unreadable = 0
@@ -177,9 +212,11 @@ class Replica:
         now = await self._store.read_head()
         if at.epoch not in ("", now.epoch) or now.version < at.version:
             raise _ReloadNeededError("the store was replaced while it was read")
+        if self._is_loss(now, snapshot):
+            return _Loss(now, len(snapshot))
         if self._on_swap is not None:
             self._on_swap(snapshot)  # should it fail, nothing was swapped and the load is done again
-        self.snapshot, self._at = snapshot, at
+        self.snapshot, self._at, self._epoch = snapshot, at, at.epoch
         self.reloads += 1
         self.loaded.set()
         return at
@@ -191,6 +228,7 @@ class Replica:
             items = await self._read(at, block=BLOCK_MS)
             for item in items:
                 self._at = at = self._apply(self.snapshot, at, item)
+                self._epoch = at.epoch
                 if turn.is_over():
                     await turn.pass_on()
             # A stream that vanished wakes nobody up, and its ids may have gone back: ask when it is quiet.
@@ -236,7 +274,10 @@ class Replica:
             return
         self.state, self.message = state, message
         if self._on_state is not None:
-            self._on_state(state, message)
+            # It writes a log line, and whoever read the log may be gone. Nobody is left to be told of that, and
+            # a follower that ends would miss every unblock.
+            with contextlib.suppress(Exception):
+                self._on_state(state, message)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

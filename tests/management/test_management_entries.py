@@ -8,12 +8,13 @@ import pytest
 
 from proxy.errors import ConflictError, InputError, StoreError
 from proxy.identity.identifiers import Identifier, parse_identifier
+from proxy.management.doubts import Doubts
 from proxy.management.entries import FEW, Addition, Result, add, remove
 from proxy.management.guard_rails import GuardRails
 from proxy.management.listing import Filter, find_entries
 from proxy.management.times import DEFAULT_BLOCK_DAYS
-from proxy.management.writing import InterruptedWriteError
-from proxy.store.entries import SLICE, SLICES_AT_ONCE, EntryStore
+from proxy.management.writing import InterruptedWriteError, LostListError
+from proxy.store.entries import SLICE, SLICES_AT_ONCE, EntryStore, Held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -295,4 +296,39 @@ async def test_listing(wanted: Filter, found: set[str], store: EntryStore) -> No
     await block(store, "203.0.113.0/24", reason="abuse")
     await block(store, "192.0.2.1", list="allow", reason=None)
     await block(store, "198.51.100.1", reason="fraud", now=NOW - 200 * DAY)
-    assert {entry.value async for entry in find_entries(store, wanted, NOW)} == found
+    assert {entry.value async for entry in find_entries(store, wanted, NOW, Doubts())} == found
+
+
+async def test_a_store_that_lost_its_list_takes_no_change(store: EntryStore, redis_client: Redis) -> None:
+    """While workers hold a list that the store has lost, neither command pretends: both are refused."""
+    await store.hold(Held("before", 77, 1234))
+    with pytest.raises(LostListError, match=r"1,234 entries .*77.*Restore .*--force"):
+        await block(store, X)
+    with pytest.raises(LostListError):
+        await remove(store, identifiers(X), "block", author="bob", now=NOW)
+    assert await store.count() == 0
+    doubts = Doubts()
+    assert [entry async for entry in find_entries(store, Filter(), NOW, doubts)] == []
+    assert "1,234 entries" in doubts.lines()[0]
+
+    await block(store, X, force=True)
+    head = await store.read_head()
+    assert (head.lost, head.begun_on_purpose, head.version) == (None, True, 1)
+    [item] = await redis_client.xrange(store.keys.audit)
+    assert msgspec.json.decode(item[1][b"a"])["accepted_loss"]["entries"] == 1234
+    await block(store, "198.51.100.1")
+
+
+async def test_a_healthy_list_is_not_given_up_by_force(store: EntryStore) -> None:
+    """Force against the guard rails says nothing about a list that is there."""
+    await block(store, X)
+    await block(store, "127.0.0.1", force=True)
+    assert not (await store.read_head()).begun_on_purpose
+
+
+async def test_a_command_faster_than_the_workers_may_be_repeated_with_force(store: EntryStore) -> None:
+    """A block written before a worker noticed the loss is not followed; the same with force is."""
+    await block(store, X)
+    await store.hold(Held("before", 77, 1234))
+    assert (await block(store, X, force=True)).count("unchanged") == 1
+    assert (await store.read_head()).begun_on_purpose

@@ -18,10 +18,12 @@ from proxy.management.explain import Explanation, Question, explain
 from proxy.management.guard_rails import GuardRails
 from proxy.policy.decision import decide
 from proxy.policy.snapshot import Snapshot
-from proxy.store.entries import EntryStore
+from proxy.store.entries import EntryStore, Held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from redis.asyncio import Redis
 
 NOW = 1_800_000_000.0
 TRUSTED = NetworkSet([parse_network("10.0.0.0/8")[0]])
@@ -35,7 +37,7 @@ async def put(store: EntryStore, list_name: str, text: str, **given_: Any) -> No
     await add(store, addition, GuardRails(), NOW - 60)
 
 
-async def ask(store: EntryStore, address: str, **given_: Any) -> Explanation:
+async def ask(store: EntryStore, address: str | None, **given_: Any) -> Explanation:
     """Explain an address."""
     mode = given_.pop("mode", "enforce")
     forwarding = given_.pop("forwarding", FORWARDING)
@@ -135,6 +137,30 @@ async def test_the_client_address_is_derived_as_the_worker_does(
     assert how in found.how
 
 
+@pytest.mark.parametrize(
+    ("given_", "client"),
+    [
+        pytest.param(
+            {"peer": "10.0.0.1", "headers": ("X-Forwarded-For: 192.0.2.1",)}, "192.0.2.1", id="both"
+        ),
+        pytest.param({"peer": "198.51.100.1"}, "198.51.100.1", id="a-peer-that-says-nothing"),
+    ],
+)
+async def test_peer_and_headers_need_no_address(given_: dict, client: str, store: EntryStore) -> None:
+    """The address is what they give."""
+    assert (await ask(store, None, **given_)).client_address == client
+
+
+async def test_what_makes_the_answer_doubtful_is_said(store: EntryStore, redis_client: Redis) -> None:
+    """Entries that cannot be read, and a list that only workers still hold."""
+    assert (await ask(store, "203.0.113.7")).warnings == ()
+    await redis_client.hset(store.keys.entries, "ip:203.0.113.7", '[{"id":"x","list":"watch"}]')
+    await store.hold(Held("before", 77, 1234))
+    lost, unreadable = (await ask(store, "203.0.113.7")).warnings
+    assert "1,234 entries" in lost
+    assert "1 entry cannot be read" in unreadable
+
+
 async def test_an_ipv6_shopper_behind_a_forwarded_proxy(store: EntryStore) -> None:
     """IPv6 addresses stand in brackets and quotes in Forwarded (RFC 7239 section 6)."""
     forwarding = Forwarding(trusted=TRUSTED, header=b"forwarded")
@@ -160,6 +186,8 @@ async def test_an_unreadable_header_is_refused_when_so_set(store: EntryStore) ->
         pytest.param({"address": "1.2.3.4", "peer": "x"}, id="peer"),
         pytest.param({"address": "1.2.3.4", "headers": ("nonsense",)}, id="header"),
         pytest.param({"address": "1.2.3.4", "area": "moon"}, id="area"),
+        pytest.param({"address": None}, id="neither-address-nor-peer"),
+        pytest.param({"address": None, "headers": ("X-Forwarded-For: 1.2.3.4",)}, id="header-of-nobody"),
     ],
 )
 async def test_bad_questions_are_refused(given_: dict, store: EntryStore) -> None:

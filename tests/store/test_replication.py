@@ -150,7 +150,7 @@ async def test_a_frozen_server_is_noticed(own_server: EmbeddedServer) -> None:
 
 
 async def test_an_empty_server_does_not_empty_the_snapshot(own_server: EmbeddedServer) -> None:
-    """After FLUSHALL the last snapshot is kept and the state says so loudly; new entries end it."""
+    """After FLUSHALL the last snapshot is kept and the state says so loudly; a list as long ends it."""
     client = Redis.from_url(own_server.url)
     async with EntryStore(own_server.url) as store, following(own_server.url, "stockade") as replica:
         await put(store, A)
@@ -163,6 +163,70 @@ async def test_an_empty_server_does_not_empty_the_snapshot(own_server: EmbeddedS
         await until(lambda: replica.state == "following")
         assert ids_for(replica, "203.0.113.7") == set()
         assert ids_for(replica, "198.51.100.1") == {B.id}
+    await client.aclose()
+
+
+async def test_the_beginnings_of_another_list_do_not_replace_ours(own_server: EmbeddedServer) -> None:
+    """One block after a FLUSHALL unblocks nobody: it takes somebody's word that the loss is accepted."""
+    client = Redis.from_url(own_server.url)
+    async with EntryStore(own_server.url) as store, following(own_server.url, "stockade") as replica:
+        await put(store, A, B)
+        await until(lambda: replica.snapshot.version == 1)
+        await client.flushall()
+        await put(store, entry("192.0.2.1"))
+        await until(lambda: replica.state == "degraded")
+        await until(lambda: "another list of 1 entries" in replica.message)
+        await put(store, entry("192.0.2.2", id="x", expires=1.0))
+        await take(store, "192.0.2.2")
+        await asyncio.sleep(1.5)
+        assert replica.state == "degraded"
+        assert ids_for(replica, "203.0.113.7") == {A.id}
+        lost = (await store.read_head()).lost
+        assert (lost.entries, lost.version) == (2, 1)
+        await store.accept_loss()
+        await until(lambda: replica.state == "following")
+        assert ids_for(replica, "203.0.113.7") == set()
+        version = await put(store, entry("192.0.2.9"))
+        await until(lambda: replica.snapshot.version == version)
+        assert (await store.read_head()).lost is None
+    await client.aclose()
+
+
+async def test_a_restored_list_is_followed(own_server: EmbeddedServer) -> None:
+    """The same list again, and another one that is no shorter, need nobody's word."""
+    client = Redis.from_url(own_server.url, protocol=2)
+    async with EntryStore(own_server.url) as store, following(own_server.url, "stockade") as replica:
+        await put(store, A, B)
+        await until(lambda: replica.snapshot.version == 1)
+        dumps = {key: await client.dump(key) for key in await client.keys("*")}
+        await put(store, entry("192.0.2.1"))
+        await until(lambda: replica.snapshot.version == 2)
+        await client.flushall()
+        await until(lambda: replica.state == "degraded")
+        await _restore(client, dumps)  # shorter, but ours
+        await until(lambda: replica.state == "following")
+        assert ids_for(replica, "192.0.2.1") == set()
+        await client.flushall()
+        await until(lambda: replica.state == "degraded")
+        await put(store, A, entry("192.0.2.9"))
+        await until(lambda: replica.state == "following")
+        assert ids_for(replica, "192.0.2.9")
+    await client.aclose()
+
+
+async def test_a_store_that_vanishes_during_a_load_is_no_empty_list(own_server: EmbeddedServer) -> None:
+    """What a load found is compared with what we hold before it is swapped in."""
+    client = Redis.from_url(own_server.url)
+    async with EntryStore(own_server.url) as store, following(own_server.url, "stockade") as replica:
+        await put(store, A)
+        await until(lambda: replica.snapshot.version == 1)
+        await replica.close()
+        await client.flushall()
+        again = replica._store = EntryStore(own_server.url)
+        loss = await replica._load()
+        assert (loss.entries, loss.at.empty) == (0, True)
+        assert ids_for(replica, "203.0.113.7") == {A.id}
+        await again.close()
     await client.aclose()
 
 
@@ -289,6 +353,29 @@ async def test_a_failing_callback_does_not_stop_it(
     await asyncio.wait_for(replica.loaded.wait(), 5)
     version = await put(store, A)
     await until(lambda: replica.snapshot.version == version)
+    await replica.close()
+    await task
+
+
+async def test_a_failing_log_does_not_stop_it(own_server: EmbeddedServer) -> None:
+    """Each state is told, each telling fails (whoever read the log is gone): it follows all the same."""
+    told: list[str] = []
+
+    def tell(state: str, _: str) -> None:
+        told.append(state)
+        raise BrokenPipeError
+
+    replica = Replica(own_server.url, on_state=tell)
+    task = asyncio.create_task(replica.run())
+    await asyncio.wait_for(replica.loaded.wait(), 5)
+    own_server.stop()
+    await until(lambda: replica.state == "away")
+    own_server.start()
+    own_server.wait_ready()
+    async with EntryStore(own_server.url) as store:
+        version = await put(store, A)
+        await until(lambda: replica.snapshot.version == version)
+    assert {"loading", "following", "away"} <= set(told)
     await replica.close()
     await task
 
