@@ -34,7 +34,7 @@ from proxy.listening import (
     raise_descriptor_limit,
 )
 from proxy.observability.counters import CounterPage, Slot
-from proxy.observability.logs import configure_logs, get_logger
+from proxy.observability.logs import configure_logs, flush_logs, get_logger
 from proxy.settings.derived import data_dir, worker_count
 from proxy.store.embedded import EmbeddedServer
 
@@ -178,8 +178,7 @@ class Supervisor:
         except BaseException:  # noqa: BLE001 - a forked child must never return into the supervisor's code
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            flush_logs()
             os._exit(code)
 
     # -- life

@@ -27,6 +27,7 @@ _COUNTERS: Final = (
     (Slot.BROKEN_RESPONSES, "stockade_broken_responses", "Upstream answers that were malformed or broke off"),
     (Slot.TUNNELS, "stockade_tunnels", "Connections that became tunnels (WebSocket)"),
     (Slot.SNAPSHOT_LOADS, "stockade_snapshot_loads", "Times the whole list was read from the store"),
+    (Slot.DECISIONS_DROPPED, "stockade_decisions_dropped", "Lines of the decision log that could not be written"),
     (Slot.STARTS, "stockade_worker_starts", "Times a worker was started"),
 )  # fmt: skip
 _GAUGES: Final = (

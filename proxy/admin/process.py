@@ -43,7 +43,7 @@ def run_control(task: ControlTask, settings: Settings) -> None:
     """Serve until SIGTERM, or until the supervisor is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    configure_logs(level=settings.log.level, form=settings.log.format)
+    configure_logs(level=settings.log.level, form=settings.log.format, threaded=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(task, settings))
 

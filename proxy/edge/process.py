@@ -65,7 +65,7 @@ def run_worker(task: WorkerTask, settings: Settings) -> None:
     # Ctrl-C reaches the whole process group; the supervisor decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    configure_logs(level=settings.log.level, form=settings.log.format)
+    configure_logs(level=settings.log.level, form=settings.log.format, threaded=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_WorkerProcess(task, settings).run())
 
@@ -76,7 +76,7 @@ class _WorkerProcess:
     def __init__(self, task: WorkerTask, settings: Settings) -> None:
         self._task = task
         self._settings = settings
-        self._log = get_logger("worker").bind(worker=task.row, pid=os.getpid())
+        self._log = get_logger("worker", worker=task.row, pid=os.getpid())
         self._ending = asyncio.Event()
         self._in_no_hurry = False
         self._contexts: list[tuple[ssl.SSLContext, ListenerAddress]] = []
@@ -91,7 +91,7 @@ class _WorkerProcess:
         counters[Slot.STARTS] += 1
         counters[Slot.HEARTBEAT_MS] = int(time.time() * 1000)
         site = build_site(settings)
-        decisions = DecisionLog(Path(settings.log.decisions) if settings.log.decisions else None)
+        decisions = DecisionLog(_decision_file(settings))
         worker: Worker  # made from the pool, whose clock it is
         pool = build_pool(settings, clock=lambda: worker.clock, counters=counters)
         self._pool = pool
@@ -290,10 +290,8 @@ class _WorkerProcess:
             target.retire()
         self._monitor_task.cancel()
         self._watch_upstream()
-        try:
-            worker.decisions.reopen()
-        except OSError as error:
-            self._log.error("the decision log cannot be opened anew; the old file is kept", error=str(error))
+        configure_logs(level=settings.log.level, form=settings.log.format, threaded=True)
+        worker.decisions.reopen(_decision_file(settings))
         self._log.info("settings reloaded")
 
     # -- the end
@@ -316,4 +314,8 @@ class _WorkerProcess:
         for connection in list(worker.connections):
             connection.abort()
         await asyncio.sleep(0)
-        worker.decisions.flush()
+
+
+def _decision_file(settings: Settings) -> Path | None:
+    """Give the decision log's file; None: among the other log lines."""
+    return Path(settings.log.decisions) if settings.log.decisions else None

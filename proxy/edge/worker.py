@@ -179,7 +179,7 @@ class Worker:
         for connection in [each for each in self.connections if each.deadline < now]:
             self._end_wait(connection)
         self.pool.sweep()
-        self.decisions.flush()
+        self.counters[Slot.DECISIONS_DROPPED] += self.decisions.take_dropped()
         if self._upstream_down is not None and self.pool.last_answer > self._upstream_down:
             self._upstream_down = None
             self._log.info("the upstream answers again")

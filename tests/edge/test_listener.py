@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from edge_harness import GET, Wire, wait_until
+from edge_harness import GET, Wire, client_context, wait_until
 
 from proxy.identity.addresses import pack
 from proxy.observability.counters import Slot
@@ -148,7 +147,7 @@ def test_tls_behind_the_header(
     relay = start_relay(TRUSTED, proxy_protocol=True, certificate=certificate, key=key)
     plain = relay.connect()
     plain.sendall(b"PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n")
-    with ssl.create_default_context(cafile=ca).wrap_socket(plain, server_hostname="shop.example") as sock:
+    with client_context(ca).wrap_socket(plain, server_hostname="shop.example") as sock:
         sock.sendall(GET)
         assert Wire(sock).reply().body == b"ok"
     assert b"\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n" in upstream.heads[0]

@@ -151,11 +151,11 @@ def test_one_pass_of_the_clock_outlives_a_fault(relay: Relay, monkeypatch: pytes
     """A fault in one tick does not end the others: time limits go on being kept."""
     faults: list[int] = []
 
-    def flush() -> None:
+    def fail() -> int:
         faults.append(1)
-        raise RuntimeError("a full disk")
+        raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(relay.worker.decisions, "flush", flush)
+    monkeypatch.setattr(relay.worker.decisions, "take_dropped", fail)
     wait_until(lambda: len(faults) > 2)
     monkeypatch.undo()
     assert relay.ask(GET).body == b"ok"

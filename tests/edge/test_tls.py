@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from edge_harness import GET, Wire, wait_until
+from edge_harness import GET, Wire, client_context, wait_until
 
 from proxy.edge.build import build_server_tls
 from proxy.errors import SettingsError
@@ -36,7 +36,7 @@ def shop(
 ) -> Iterator[Callable[..., tuple[Relay, ssl.SSLSocket]]]:
     """Start a worker with a TLS listener and give a connection to it."""
     ca, certificate, key = authority("DNS:shop.example")
-    context = ssl.create_default_context(cafile=ca)
+    context = client_context(ca)
     socks: list[ssl.SSLSocket] = []
 
     def open_shop(settings: str = "") -> tuple[Relay, ssl.SSLSocket]:
@@ -130,7 +130,7 @@ def test_certificate_reload(authority: Authority, shop: Callable[..., tuple[Rela
     relay, old = shop()
     ca, certificate, key = authority("DNS:new.example")
     relay.call(lambda: relay.tls.load_cert_chain(certificate, key) if relay.tls else None)
-    context = ssl.create_default_context(cafile=ca)
+    context = client_context(ca)
     with context.wrap_socket(relay.connect(), server_hostname="new.example") as new:
         for sock in (old, new):
             sock.sendall(GET)

@@ -52,7 +52,14 @@ def start_service(tmp_path: Path, demo_url: str) -> Iterator[Callable[..., Servi
     """Start `stockade serve` in front of the demo store; at the end nothing of it may be left."""
     services: list[Service] = []
 
-    def start(settings: str = "", *, wait: bool = True, upstream: str = demo_url, **defaults: str) -> Service:
+    def start(
+        settings: str = "",
+        *,
+        wait: bool = True,
+        upstream: str = demo_url,
+        stderr: int | None = None,
+        **defaults: str,
+    ) -> Service:
         values = {
             "listen": '"127.0.0.1:0"',
             "upstream": f'"{upstream}"',
@@ -63,7 +70,7 @@ def start_service(tmp_path: Path, demo_url: str) -> Iterator[Callable[..., Servi
             **defaults,
         }
         top = "".join(f"{key} = {value}\n" for key, value in values.items())
-        service = Service(tmp_path, f"{top}{settings}\n")
+        service = Service(tmp_path, f"{top}{settings}\n", stderr=stderr)
         services.append(service)
         if wait:
             service.wait_until_serving()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import signal
 import subprocess
@@ -21,16 +20,15 @@ STOCKADE = [sys.executable, "-m", "proxy"]
 class Service:
     """`stockade serve` with settings of its own; `log` is what it wrote."""
 
-    def __init__(self, directory: Path, settings: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, settings: str, *, stderr: int | None = None) -> None:
         self.config = directory / "stockade.toml"
         self.config.write_text(settings)
         self._log = directory / "serve.log"
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*STOCKADE, "serve", "-c", str(self.config)],
-                stderr=log,
+                stderr=log if stderr is None else stderr,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, **(environ or {})},
                 start_new_session=True,  # Ctrl-C of a test goes to this group alone
             )
         self.port = 0

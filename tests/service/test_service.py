@@ -235,6 +235,51 @@ def test_reload_says_what_takes_a_restart(start_service: Callable[..., Service])
     assert len(service.children()["workers"]) == 2
 
 
+def test_reload_takes_new_logs(start_service: Callable[..., Service], tmp_path: Path) -> None:
+    """SIGHUP moves the decision log to a new file, and changes what is logged, in the workers too."""
+    service = start_service(f'[log]\ndecisions = "{tmp_path}/one.jsonl"')
+    service.command("block", "203.0.113.7", "--reason", "abuse")
+    wait_until(lambda: service.ask(X_Forwarded_For="203.0.113.7").status == 403)
+    wait_until(lambda: (tmp_path / "one.jsonl").stat().st_size > 0)
+    text = service.config.read_text().replace("one.jsonl", "two.jsonl")
+    service.config.write_text(text + 'level = "error"\n')
+    service.process.send_signal(signal.SIGHUP)
+    wait_until((tmp_path / "two.jsonl").exists)
+    before = (tmp_path / "one.jsonl").stat().st_size
+    reference = service.ask(X_Forwarded_For="203.0.113.7").headers["Stockade-Reference"]
+    wait_until(lambda: reference in (tmp_path / "two.jsonl").read_text())
+    assert (tmp_path / "one.jsonl").stat().st_size == before
+
+
+def test_a_reader_of_the_log_that_stalls_stalls_nobody(
+    start_service: Callable[..., Service], tmp_path: Path
+) -> None:
+    """When nobody reads standard error any more, one refused client cannot stop the shop for the others."""
+    fifo = tmp_path / "stderr"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(fifo, os.O_WRONLY)
+    service = start_service(wait=False, stderr=writer, listen=f'"127.0.0.1:{(port := _free_port())}"')
+    os.close(writer)
+    service.port = port
+    wait_until(lambda: _answers(service))
+    service.command("block", "203.0.113.7", "--reason", "abuse")
+    wait_until(lambda: service.ask(X_Forwarded_For="203.0.113.7").status == 403)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(1500):
+        connection.request("GET", "/" + "x" * 200, headers={"X-Forwarded-For": "203.0.113.7"})
+        assert connection.getresponse().read()
+    connection.close()
+    for _ in range(20):
+        assert service.ask("/status/204").status == 204
+    os.kill(service.children()["workers"][0], signal.SIGKILL)
+    os.close(reader)  # and now it is gone altogether
+    wait_until(lambda: len(service.children()["workers"]) == 2)
+    for _ in range(20):
+        assert service.ask("/status/204").status == 204
+    assert service.process.poll() is None
+
+
 def test_reload_takes_a_new_block_page(start_service: Callable[..., Service], tmp_path: Path) -> None:
     """SIGHUP reads the page's texts and names anew."""
     service = start_service()
@@ -406,6 +451,13 @@ def test_told_to_stop_while_it_starts(start_service: Callable[..., Service], num
     assert service.process.wait(10) in (code, 0)
     wait_until(lambda: not [pid for pid in stores if alive(pid)])
     assert "Traceback" not in service.log
+
+
+def _answers(service: Service) -> bool:
+    try:
+        return service.ask("/.stockade/livez").status == 200
+    except OSError:
+        return False
 
 
 def _descendants(pid: int) -> list[int]:
