@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -23,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from proxy.errors import StoreError
+from proxy.settings.masking import hide_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,19 +36,34 @@ ANSWER_TIMEOUT = 5.0  # seconds for one command: our longest runs 5 ms, the rest
 SCHEMES = ("redis", "rediss", "unix")
 
 
+# A password that was not percent-encoded may hold any character, so everything up to the last @ belongs to it.
+_PASSWORD = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)
+_WHO = re.compile(r"://.*@", re.DOTALL)
+_OPTION = re.compile(r"([?&;]([^?&;=]*)=)([^&;]*)")
+_SECRET = re.compile(r"pass|secret|token", re.IGNORECASE)  # password, ssl_password, …
+
+
 def masked(url: str) -> str:
-    """Return `url` fit for messages and logs: a password in it becomes ***."""
+    """Return `url` fit for messages and logs: passwords in it become ***, also when it cannot be parsed."""
+    text = _PASSWORD.sub(r"\1:***@", url)
+    if _describe_mistake(url):
+        text = _WHO.sub("://***@", text)
+
+    def hide(option: re.Match[str]) -> str:
+        return f"{option[1]}***" if _SECRET.search(unquote_plus(option[2])) else option[0]
+
+    return hide_passwords(_OPTION.sub(hide, text))
+
+
+def _describe_mistake(url: str) -> str:
+    """Return why `url` cannot be taken apart; "" when it can."""
     try:
         parts = urlsplit(url)
+        _ = parts.port
     except ValueError:
-        return "(an unreadable URL)"
-    host = parts.netloc
-    if "@" in host:
-        user, _, host = host.rpartition("@")
-        name, colon, _ = user.partition(":")
-        host = f"{name}{':***' if colon else ''}@{host}"
-    query = urlencode([(k, "***" if k == "password" else v) for k, v in parse_qsl(parts.query)], safe="*/")
-    return f"{parts.scheme}://{host}{parts.path}{'?' if query else ''}{query}"
+        # Not the library's words: they quote the part they trip over, which may be half of a password.
+        return "its host and port cannot be read; in a password write % / ? # @ : as %25 %2F %3F %23 %40 %3A"
+    return "" if parts.scheme in SCHEMES else "that is no Redis URL"
 
 
 def open_client(
@@ -58,13 +75,12 @@ def open_client(
     silence when a server is away), and to RESP3, whose answers have other shapes. A command that is
     retried may have run already: whatever we send more than once is safe to run twice.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in SCHEMES:
+    if mistake := _describe_mistake(url):
         raise StoreError(
-            f"store {masked(url)!r} is no Redis URL: write redis://host:6379/0, rediss://… for TLS, "
+            f"store {masked(url)!r}: {mistake}: write redis://host:6379/0, rediss://… for TLS, "
             "or unix:///path/to/socket"
         )
-    tcp = {} if scheme == "unix" else {"socket_keepalive": True}
+    tcp = {} if url.startswith("unix") else {"socket_keepalive": True}
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=0.5) if retries else NoBackoff()
     try:
         return redis.asyncio.Redis.from_url(

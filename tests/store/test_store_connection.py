@@ -18,7 +18,19 @@ from proxy.store.entries import EntryStore
         pytest.param(
             "unix:///run/v.sock?db=1&password=geheim", "unix:///run/v.sock?db=1&password=***", id="unix"
         ),
-        pytest.param("redis://[::1", "(an unreadable URL)", id="broken"),
+        pytest.param("redis://[::1", "redis://[::1", id="broken"),
+        pytest.param("redis://:pa/ss@h:6379/0", "redis://***@h:6379/0", id="slash-in-password"),
+        pytest.param("redis://:pa?ss@h:6379/0", "redis://***@h:6379/0", id="question-mark-in-password"),
+        pytest.param("redis://:pa#ss@h:6379/0", "redis://***@h:6379/0", id="hash-in-password"),
+        pytest.param("redis://u:pa ss'\"\n@h/0", "redis://u:***@h/0", id="blanks-and-quotes-in-password"),
+        pytest.param("redis://se[cret@h/0", "redis://***@h/0", id="broken-and-no-colon"),
+        pytest.param(
+            "redis://h/0?ssl_password=a&db=1", "redis://h/0?ssl_password=***&db=1", id="key-password"
+        ),
+        pytest.param(
+            "redis://h/0?db=1&Api%54oken=a@b c", "redis://h/0?db=1&Api%54oken=***", id="encoded-key"
+        ),
+        pytest.param("http://u:geheim@h", "http://***@h", id="no-redis-url"),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
@@ -26,11 +38,15 @@ def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert masked(url) == shown
 
 
-@pytest.mark.parametrize("url", ["http://h", "h:6379", "", "redis://h:port/0"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://h", "h:6379", "", "redis://h:port/0", "redis://[::1", "redis://:geheim/1@h", "redis://h:99999"],
+)
 def test_what_is_no_redis_url_is_refused(url: str) -> None:
-    """A wrong URL is a StoreError before anything connects."""
-    with pytest.raises(StoreError):
+    """A wrong URL is a StoreError before anything connects, and quotes no password."""
+    with pytest.raises(StoreError, match=r"redis://host:6379/0") as caught:
         open_client(url)
+    assert "geheim" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
