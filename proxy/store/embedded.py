@@ -9,9 +9,7 @@ Synchronous on purpose: the supervisor runs no event loop.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import fcntl
 import hashlib
 import os
 import signal
@@ -21,10 +19,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote, urlsplit
 
 from proxy.errors import StartError, StoreError
+from proxy.store.data_dir import make_socket_dir, open_data_dir, write_private
+from proxy.store.orphan import end_orphan
 from proxy.store.server_binary import find_server
 
 if TYPE_CHECKING:
@@ -44,13 +44,18 @@ class EmbeddedServer:
         self.data_dir = data_dir.absolute()
         self.process: subprocess.Popen[bytes] | None = None
         self._program = program
-        self._lock: IO[str] | None = None
+        self._lock: int | None = None
         self._socket = socket_path(self.data_dir)
+        self._listened = False  # the socket of the running process was seen
 
     @property
     def url(self) -> str:
         """The URL clients use; the same for every start on this data directory."""
         return f"unix://{quote(str(self._socket))}"
+
+    @property
+    def _log(self) -> Path:
+        return self.data_dir / "valkey.log"
 
     @property
     def pid_file(self) -> Path:
@@ -63,15 +68,34 @@ class EmbeddedServer:
         Raises StartError when another Stockade uses the data directory, no server program is at hand, or
         the directory cannot be used.
         """
-        if self.process is not None and self.process.poll() is None:
+        if not self.is_gone():
             return self.url
         try:
+            self._end_process()
             self._spawn()
-        except StartError:
+        except (StartError, OSError) as error:
             if self.process is None:
                 self.stop()  # frees the data directory
-            raise
+            if isinstance(error, StartError):
+                raise
+            raise StartError(
+                f"the data directory {self.data_dir} cannot be used ({error.strerror})"
+            ) from None
         return self.url
+
+    def is_gone(self) -> bool:
+        """Tell whether nobody can reach the server any more: it ended, or its socket is no longer there."""
+        if self.process is None or self.process.poll() is not None:
+            return True
+        if self._socket.exists():
+            self._listened = True
+            return False
+        return self._listened  # a moment after its start it has no socket yet
+
+    def last_words(self) -> str:
+        """Return the last line of the server's log, which says why it ended; its exit status if there is none."""
+        lines = [line.strip() for line in _read_end(self._log).splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit status {self.process.poll() if self.process else '?'}"
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until the server answers, its entries loaded.
@@ -83,28 +107,24 @@ class EmbeddedServer:
         deadline = time.monotonic() + timeout
         while (answer := ask(self._socket, "PING")) != "+PONG":
             if self.process.poll() is not None:
-                raise StartError(f"the embedded store ended at once: {self._last_words()}")
+                raise StartError(f"the embedded store ended at once: {self.last_words()}")
             if time.monotonic() > deadline:
                 raise StartError(
                     f"the embedded store is not ready after {timeout:g} s ({answer or 'no answer'}); "
-                    f"see {self.data_dir / 'valkey.log'}"
+                    f"see {self._log}"
                 )
             time.sleep(0.01)
+        self._listened = True
 
     def stop(self) -> None:
         """End the server, its changes written to disk, and free the data directory; harmless when stopped."""
         if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            self._end_process()
             self.process = None
             for leftover in (self._socket, self.pid_file, self.data_dir / "store.url"):
                 leftover.unlink(missing_ok=True)
         if self._lock is not None:
-            self._lock.close()
+            os.close(self._lock)
             self._lock = None
 
     def __enter__(self) -> Self:
@@ -119,6 +139,16 @@ class EmbeddedServer:
     def __exit__(self, *error: object) -> None:
         self.stop()
 
+    def _end_process(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
     def _spawn(self) -> None:
         program = self._program or find_server()
         self._prepare()
@@ -131,60 +161,35 @@ class EmbeddedServer:
                 stderr=subprocess.DEVNULL,
                 cwd=self.data_dir,
                 start_new_session=True,  # Ctrl-C reaches the supervisor only, which stops us last
+                umask=0o077,
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the supervisor has no threads
             )
         except OSError as error:
             raise StartError(f"{program} cannot be started: {error.strerror}") from None
-        _write_private(self.pid_file, f"{self.process.pid}\n")
-        _write_private(self.data_dir / "store.url", f"{self.url}\n")
+        write_private(self.pid_file, f"{self.process.pid}\n")
+        write_private(self.data_dir / "store.url", f"{self.url}\n")
 
     def _prepare(self) -> None:
-        try:
-            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._take_lock()
-            log = self.data_dir / "valkey.log"
-            if log.exists() and log.stat().st_size > LOG_MAX:
-                log.unlink()
-        except OSError as error:
-            raise StartError(
-                f"the data directory {self.data_dir} cannot be used ({error.strerror}): "
-                "set `data_dir` to one that this user may write"
-            ) from None
-        owner = self._socket.parent.stat().st_uid
-        if self._socket.parent != self.data_dir and owner != os.getuid():
-            raise StartError(f"{self._socket.parent} belongs to another user: set a shorter `data_dir`")
+        if self._lock is None:
+            self._lock = open_data_dir(self.data_dir)
+        if self._socket.parent != self.data_dir:
+            make_socket_dir(self._socket.parent)
+        # The server opens its log itself, and through a link.
+        if self._log.is_symlink() or (self._log.exists() and self._log.stat().st_size > LOG_MAX):
+            self._log.unlink()
+        self._listened = False
         self._end_orphan()
 
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            return
-        lock = (self.data_dir / "lock").open("a+", encoding="ascii")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            lock.close()
-            raise StartError(
-                f"the data directory {self.data_dir} is in use by another Stockade"
-                f"{f' (process {holder})' if holder else ''}: stop that one, or set another `data_dir`"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        self._lock = lock
-
     def _end_orphan(self) -> None:
-        """End a server whose Stockade died where no PDEATHSIG exists: we hold the lock, so it is nobody's."""
-        if ask(self._socket, "PING"):
+        """End a server that outlived its Stockade: we hold the lock, so it is nobody's."""
+        end_orphan(self.data_dir, self._socket)
+        if ask(self._socket, "PING"):  # one that no pid file names
             ask(self._socket, "SHUTDOWN")
             deadline = time.monotonic() + STOP_TIMEOUT
             while ask(self._socket, "PING"):
                 if time.monotonic() > deadline:
                     raise StartError(
-                        f"an earlier store server still runs in {self.data_dir} and does not end: "
-                        f"end process {_read(self.pid_file) or '(see valkey.pid)'}"
+                        f"an earlier store server still runs in {self.data_dir} and does not end: end it"
                     )
                 time.sleep(0.02)
         self._socket.unlink(missing_ok=True)
@@ -205,10 +210,6 @@ class EmbeddedServer:
             "maxmemory-policy": "noeviction",
         }
         return [word for name, value in options.items() for word in (f"--{name}", value)]
-
-    def _last_words(self) -> str:
-        lines = _read(self.data_dir / "valkey.log").splitlines()
-        return lines[-1].strip() if lines else f"exit status {self.process.poll() if self.process else '?'}"
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -235,21 +236,42 @@ def locate(data_dir: Path) -> str:
         ) from None
     except OSError:
         url = ""
-    if not url or not ask(Path(unquote(urlsplit(url).path)), "PING"):
-        raise StoreError(f"no store is running in {data_dir}: start `stockade serve`, or set `store`")
-    return url
+    try:
+        if url:
+            _call(Path(unquote(urlsplit(url).path)), "PING")
+            return url
+    except TimeoutError:
+        raise StoreError(
+            f"the store in {data_dir} runs and does not answer: see whether its process "
+            f"({_read_end(data_dir / 'valkey.pid').strip() or 'valkey.pid'}) is stopped, or its disk is stuck"
+        ) from None
+    except PermissionError:
+        raise StoreError(
+            f"the store in {data_dir} belongs to another user: run this as the one that runs `stockade serve`"
+        ) from None
+    except OSError:
+        pass
+    raise StoreError(f"no store is running in {data_dir}: start `stockade serve`, or set `store`")
 
 
 def ask(path: Path, command: str, timeout: float = 2.0) -> str:
     """Send one inline command to a server's socket and return the first line of its answer; "" if none."""
+    try:
+        return _call(path, command, timeout)
+    except OSError:
+        return ""
+
+
+def _call(path: Path, command: str, timeout: float = 2.0) -> str:
+    """As `ask`; raises TimeoutError when the server does not answer, another OSError when it is not there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
-        try:
-            connection.connect(str(path))
-            connection.sendall(command.encode() + b"\r\n")
-            return connection.recv(512).decode(errors="replace").partition("\r\n")[0]
-        except OSError:
-            return ""
+        connection.connect(str(path))
+        connection.sendall(command.encode() + b"\r\n")
+        answer = connection.recv(512)
+    if not answer:
+        raise ConnectionResetError(str(path))
+    return answer.decode(errors="replace").partition("\r\n")[0]
 
 
 def _die_with_parent() -> Callable[[], None] | None:
@@ -260,7 +282,6 @@ def _die_with_parent() -> Callable[[], None] | None:
     parent = os.getpid()
 
     def prepare() -> None:
-        os.umask(0o077)
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before the line above: no signal will come
             os._exit(0)
@@ -268,16 +289,11 @@ def _die_with_parent() -> Callable[[], None] | None:
     return prepare
 
 
-def _write_private(path: Path, text: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _read(path: Path) -> str:
+def _read_end(path: Path) -> str:
+    """Return the end of a log, enough for its last line; "" when there is none."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""

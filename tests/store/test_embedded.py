@@ -14,6 +14,7 @@ from store_entries import entry, put
 from proxy.errors import StartError, StoreError
 from proxy.store.embedded import SOCKET_PATH_MAX, EmbeddedServer, ask, locate, socket_path
 from proxy.store.entries import EntryStore
+from proxy.store.orphan import find_orphan
 from proxy.store.server_binary import find_server, read_version
 
 A = entry("203.0.113.7")
@@ -100,11 +101,100 @@ def test_a_server_left_over_is_ended_first(tmp_path: Path) -> None:
     data = tmp_path / "data"
     first = EmbeddedServer(data)
     with first:
-        first._lock.close()  # what the death of its process would have done
+        os.close(first._lock)  # what the death of its process would have done
         with EmbeddedServer(data) as second:
             first.process.wait(10)
             assert second.process.pid != first.process.pid
             assert locate(data) == second.url
+        first._lock = None
+
+
+@pytest.mark.parametrize("state", ["stopped", "named-by-no-file"])
+async def test_two_servers_never_share_a_directory(tmp_path: Path, state: str) -> None:
+    """A stopped server that comes to later would write the same file and take the new one's socket away."""
+    data = tmp_path / "data"
+    first = EmbeddedServer(data)
+    with first:
+        async with EntryStore(first.url) as store:
+            await put(store, A)
+        os.close(first._lock)
+        if state == "stopped":
+            first.process.send_signal(signal.SIGSTOP)
+        else:
+            first.pid_file.unlink()
+        with EmbeddedServer(data) as second:
+            assert first.process.wait(5) == 0  # it ended itself, what it held is written
+            async with EntryStore(second.url) as store:
+                [record] = await store.read([A.identifier])
+            assert record.entries == (A,)
+        first._lock = None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what macOS knows of a process is its title")
+def test_a_pid_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    """The number in the file may be another process's by now, even one that works in our directory."""
+    with subprocess.Popen(["/bin/sleep", "60"], cwd=tmp_path) as stranger:
+        (tmp_path / "valkey.pid").write_text(f"{stranger.pid}\n")
+        assert find_orphan(tmp_path, socket_path(tmp_path)) == 0
+        with EmbeddedServer(tmp_path):
+            assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_server_without_its_socket_is_gone(own_server: EmbeddedServer) -> None:
+    """Nobody can reach it: it is ended and started anew."""
+    assert not own_server.is_gone()
+    first = own_server.process
+    socket_path(own_server.data_dir).unlink()
+    assert own_server.is_gone()
+    own_server.start()
+    assert not own_server.is_gone()  # it has no socket yet
+    own_server.wait_ready()
+    assert first.returncode == 0
+    assert locate(own_server.data_dir) == own_server.url
+    kill(own_server)
+    assert own_server.is_gone()
+
+
+def test_a_stopped_server_is_not_called_absent(own_server: EmbeddedServer) -> None:
+    """To start another is no way out when this one hangs."""
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreError, match=rf"does not answer.*\({own_server.process.pid}\)"):
+            locate(own_server.data_dir)
+    finally:
+        os.kill(own_server.process.pid, signal.SIGCONT)
+
+
+def test_last_words_are_the_last_that_say_something(tmp_path: Path) -> None:
+    """Blank lines at the end of the log are no reason."""
+    server = EmbeddedServer(tmp_path)
+    assert server.last_words() == "exit status ?"
+    (tmp_path / "valkey.log").write_text("starting\nBad file format reading the append only file\n\n  \n")
+    assert server.last_words() == "Bad file format reading the append only file"
+
+
+@pytest.mark.parametrize("name", ["lock", "valkey.pid", "store.url", "valkey.log"])
+def test_nothing_is_written_through_a_link(name: str, tmp_path: Path) -> None:
+    """A link in the data directory costs nobody the file that it points to."""
+    data, victim = tmp_path / "data", tmp_path / "victim"
+    data.mkdir()
+    victim.write_text("precious")
+    (data / name).symlink_to(victim)
+    if name == "lock":
+        with pytest.raises(StartError, match="lock is a symbolic link"):
+            EmbeddedServer(data).start()
+    else:
+        with EmbeddedServer(data):
+            assert not (data / name).is_symlink()
+    assert victim.read_text() == "precious"
+
+
+def test_the_lock_is_private(tmp_path: Path) -> None:
+    """Nobody else may open it, and so hold it, whoever made it with whatever mode."""
+    (tmp_path / "lock").touch(mode=0o644)
+    with EmbeddedServer(tmp_path):
+        assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.iterdir()} == {0}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux's")
