@@ -172,6 +172,17 @@ def parse_upstream(text: str) -> UpstreamAddress:
     )
 
 
+def is_host(text: str) -> bool:
+    """Tell whether a text is an address without brackets or port, or a host name."""
+    return pack(text) is not None or _HOST_NAME.fullmatch(text) is not None
+
+
+def is_socket_path(text: str) -> bool:
+    """Tell whether a unix socket can have this path."""
+    fits = len(text.encode()) <= _LONGEST_SOCKET_PATH
+    return fits and text.startswith("/") and not text.endswith("/") and "\0" not in text
+
+
 def meets(one: SocketAddress, other: SocketAddress) -> bool:
     """Tell whether connecting to `one` ends at a socket bound to `other`, as far as the texts show."""
     if one.is_unix or other.is_unix:
@@ -187,7 +198,7 @@ def meets(one: SocketAddress, other: SocketAddress) -> bool:
 def _parse_socket_path(text: str) -> str:
     path = text.removeprefix("unix:")
     path = path.removeprefix("//") if path.startswith("///") else path
-    if not path.startswith("/") or path.endswith("/"):
+    if not path.startswith("/") or path.endswith("/") or "\0" in path:
         raise InputError(
             f'{text!r}: a unix socket is named by its full path, as in "unix:/run/stockade/http.sock"'
         )

@@ -134,7 +134,9 @@ def repr_toml(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}" if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, int):
-        return str(value)
+        return (
+            str(value) if value.bit_length() <= 4096 else hex(value)
+        )  # Python writes no more decimal digits
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(repr_toml(item) for item in value) + "]"
     if isinstance(value, Table):

@@ -12,6 +12,7 @@ from proxy.settings.addresses import (
     ListenerAddress,
     SocketAddress,
     UpstreamAddress,
+    is_host,
     meets,
     parse_listener,
     parse_listeners,
@@ -21,14 +22,15 @@ from proxy.settings.addresses import (
 )
 from proxy.settings.mistake import Mistake, nearest
 from proxy.settings.schema import Settings
+from proxy.settings.store_url import explain_store_url
 
 if TYPE_CHECKING:
     from proxy.settings.positions import Path
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _AUTHORITY = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", re.ASCII)
+_LONGEST_AUTHORITY: Final = 260  # a name of 253 characters (RFC 1123 section 2.1), a colon, a port
 _STORE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_STORE_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 # Shop systems whose checkout will be known; until then they get the generic treatment by that name.
 _LATER_PLATFORMS: Final = (
     "bigcommerce",
@@ -188,8 +190,7 @@ def _check_single_value(settings: Settings) -> Iterator[Mistake]:
 
 def _check_store(settings: Settings) -> Iterator[Mistake]:
     # The value may hold a password, so that no message repeats it.
-    if settings.store and not settings.store.startswith(_STORE_SCHEMES):
-        text = 'is no address of a store; write "redis://host:6379/0", "rediss://…" (TLS) or "unix:///path"'
+    if settings.store and (text := explain_store_url(settings.store)):
         yield Mistake(path=("store",), text=text)
 
 
@@ -203,7 +204,7 @@ def _check_names(settings: Settings) -> Iterator[Mistake]:
 
 def _check_relay(settings: Settings) -> Iterator[Mistake]:
     relay = settings.relay
-    if not _AUTHORITY.fullmatch(relay.host):
+    if len(relay.host) > _LONGEST_AUTHORITY or not _AUTHORITY.fullmatch(relay.host):
         text = f'{relay.host!r} is neither "keep", "upstream" nor a host name such as "shop.example"'
         yield Mistake(path=("relay", "host"), text=text)
     if relay.via and not _TOKEN.fullmatch(relay.via):
@@ -213,9 +214,7 @@ def _check_relay(settings: Settings) -> Iterator[Mistake]:
         if not all(_TOKEN.fullmatch(part) for part in protocol.split("/", 1)):
             text = f'{protocol!r} is no protocol name such as "websocket" (RFC 9110 section 7.8)'
             yield Mistake(path=("relay", "upgrades", index), text=text)
-    if relay.tls_server_name and (
-        not _AUTHORITY.fullmatch(relay.tls_server_name) or ":" in relay.tls_server_name
-    ):
+    if relay.tls_server_name and not is_host(relay.tls_server_name):
         text = f"{relay.tls_server_name!r} is no host name"
         yield Mistake(path=("relay", "tls_server_name"), text=text)
 

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.errors import SettingsError
+from proxy.errors import InputError, SettingsError
 from proxy.identity.forwarding import Forwarding
 from proxy.identity.networks import NetworkSet, parse_network
 from proxy.settings.addresses import (
@@ -21,6 +21,8 @@ from proxy.settings.addresses import (
     parse_socket_address,
     parse_upstreams,
 )
+from proxy.settings.nesting import is_too_deep
+from proxy.settings.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -114,19 +116,22 @@ def page_style(settings: Settings) -> PageStyle:
 
 def _read_text(option: str, name: str) -> str:
     try:
-        return Path(name).read_text("utf-8")
-    except UnicodeDecodeError:
-        raise SettingsError("block page", [f"{option}: {name} is not UTF-8 text; save it as UTF-8"]) from None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SettingsError("block page", [f"{option}: {name} cannot be read: {reason.lower()}"]) from None
+        return read_text(Path(name))
+    except FileNotFoundError:
+        raise SettingsError(
+            "block page", [f"{option}: {name} cannot be read: no such file or directory"]
+        ) from None
+    except InputError as error:
+        raise SettingsError("block page", [f"{option}: {name} {error}"]) from None
 
 
 def _read_texts(name: str) -> dict[str, dict[str, Any]]:
     try:
         texts = tomllib.loads(_read_text("texts", name))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError; so is a number too long
         raise SettingsError("block page", [f"texts: {name} is no valid TOML: {error}"]) from None
+    if is_too_deep(texts):
+        raise SettingsError("block page", [f"texts: {name} is no file of texts: tables stand too deep in it"])
     loose = [
         f"texts: {name}: {key} stands outside a table; write it below [en] or the language it is in"
         for key, value in texts.items()

@@ -10,6 +10,7 @@ import msgspec
 
 from proxy.settings.catalogue import ENVIRONMENT_PREFIX, Option, is_union, options, tables
 from proxy.settings.mistake import Mistake, nearest
+from proxy.settings.nesting import is_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,10 @@ def read_variables(environ: Mapping[str, str]) -> tuple[dict[Name, Any], dict[Pa
         if option is None:
             mistakes.append(_explain_unknown(name, known))
             continue
+        if not _is_text(environ[name]):
+            text = "holds bytes that are no UTF-8 text"
+            mistakes.append(Mistake(place=f"environment variable {name}", text=text))
+            continue
         path = tuple(option.name.split("."))
         values[path] = parse_variable(environ[name], option)
         names[path] = name
@@ -89,14 +94,26 @@ def parse_variable(text: str, option: Option) -> Any:
 
 def _read_literal(text: str) -> Any:
     """Return the value of a JSON or TOML text, None if it is neither."""
+    for read in (msgspec.json.decode, _read_toml_value):
+        try:
+            value = read(text)
+        except (msgspec.DecodeError, ValueError, RecursionError, KeyError):
+            continue
+        # What stands too deep is no value of any option: as a text it is refused in the option's own words.
+        return None if is_too_deep(value) else value
+    return None
+
+
+def _read_toml_value(text: str) -> Any:
+    return tomllib.loads(f"value = {text.strip()}")["value"]
+
+
+def _is_text(value: str) -> bool:
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        pass
-    try:
-        return tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
-        return None
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_service_link(name: str, value: str) -> bool:

@@ -4,40 +4,62 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.errors import SettingsError
+from proxy.errors import InputError, SettingsError
 from proxy.settings.catalogue import options, options_of, value_of
 from proxy.settings.derived import page_style
 from proxy.settings.mistake import Mistake
 from proxy.settings.tables import BlockPageTable, Listener
+from proxy.settings.text_file import LONGEST_PEM, LONGEST_TEXT, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from proxy.settings.option import FileUse
     from proxy.settings.positions import Path as SettingPath
     from proxy.settings.schema import Settings
 
 
-def resolve_files(settings: Settings, base: Path) -> Settings:
-    """Return the settings with every path in them taken from the directory `base` and made absolute."""
+# Read as texts; the other files are certificates and keys.
+_TEXT_OPTIONS = ("block_page.template", "block_page.texts")
+
+
+def resolve_files(settings: Settings, base: Path) -> tuple[Settings, list[Mistake]]:
+    """Return the settings with every path in them taken from the directory `base` and made absolute.
+
+    A path that cannot be one is left out, with a mistake.
+    """
+    mistakes: list[Mistake] = []
+
+    def resolve(value: str, path: SettingPath) -> str:
+        try:
+            return _resolve(value, base)
+        except InputError as error:
+            mistakes.append(Mistake(path=path, text=str(error)))
+            return ""
+
     changed: dict[str, Any] = {}
     for option in options():
         value = value_of(settings, option)
         if not option.details.file or not value:
             continue
         table = changed.get(option.table, getattr(settings, option.table)) if option.table else None
-        resolved = str(base / Path(value).expanduser())
+        resolved = resolve(value, tuple(option.name.split(".")))
         if table is None:
             changed[option.key] = resolved
         else:
             changed[option.table] = msgspec.structs.replace(table, **{option.key: resolved})
     if not isinstance(settings.listen, str):
-        changed["listen"] = tuple(_resolve_listener(item, base) for item in settings.listen)
-    return msgspec.structs.replace(settings, **changed)
+        changed["listen"] = tuple(
+            item if isinstance(item, str) else _resolve_listener(item, ("listen", index), resolve)
+            for index, item in enumerate(settings.listen)
+        )
+    return msgspec.structs.replace(settings, **changed), mistakes
 
 
 def find_file_mistakes(settings: Settings) -> Iterator[Mistake]:
@@ -45,43 +67,80 @@ def find_file_mistakes(settings: Settings) -> Iterator[Mistake]:
     for option in options():
         value = value_of(settings, option)
         path: SettingPath = tuple(option.name.split("."))
-        if value and option.details.file and (text := _explain_file(Path(value), option.details.file)):
+        if not value or not option.details.file:
+            continue
+        longest = LONGEST_TEXT if option.name in _TEXT_OPTIONS else LONGEST_PEM
+        if text := _explain_file(Path(value), option.details.file, longest):
             yield Mistake(path=path, text=text)
     if not isinstance(settings.listen, str):
         for index, item in enumerate(settings.listen):
             if isinstance(item, Listener):
                 yield from _check_listener(item, ("listen", index))
-    if _is_file(settings.relay.tls_ca) and (text := _explain_ca(settings.relay.tls_ca)):
+    ca = settings.relay.tls_ca
+    if ca and not _explain_file(Path(ca), "read") and (text := _explain_ca(ca)):
         yield Mistake(path=("relay", "tls_ca"), text=text)
     yield from _check_block_page(settings)
 
 
-def _resolve_listener(item: str | Listener, base: Path) -> str | Listener:
-    if isinstance(item, str):
-        return item
+def _resolve(value: str, base: Path) -> str:
+    if "\0" in value:
+        raise InputError(f"{value!r} holds a NUL character, which no path can; take it away")
+    try:
+        return str(base / Path(value).expanduser())
+    except RuntimeError:
+        user = value.partition("/")[0]
+        raise InputError(
+            f"{value!r}: {user} is the home of no user of this machine; write the full path"
+        ) from None
+
+
+def _resolve_listener(
+    item: Listener, path: SettingPath, resolve: Callable[[str, SettingPath], str]
+) -> Listener:
     named = {
-        option.key: str(base / Path(getattr(item, option.key)).expanduser())
+        option.key: resolve(getattr(item, option.key), (*path, option.key))
         for option in options_of(Listener)
         if option.details.file and getattr(item, option.key)
     }
     return msgspec.structs.replace(item, **named)
 
 
-def _explain_file(path: Path, use: str) -> str:
+def _explain_file(path: Path, use: FileUse, longest: int = LONGEST_PEM) -> str:
+    """Return what is wrong with a file or directory for its use; empty when nothing is."""
+    try:
+        found = _look(path)
+        parent = _look(path.parent) if use == "write" else None
+    except OSError as error:
+        return f"{_cut(path)} cannot be used: {reason_of(error)}"
     if use == "directory":
-        return f"{path} is no directory" if path.exists() and not path.is_dir() else ""
+        return f"{path} is no directory" if found and not stat.S_ISDIR(found.st_mode) else ""
     if use == "write":
-        if path.is_dir():
+        if found and stat.S_ISDIR(found.st_mode):
             return f"{path} is a directory; name a file in it"
-        if not path.parent.is_dir():
+        if parent is None or not stat.S_ISDIR(parent.st_mode):
             return f"the directory {path.parent} does not exist; make it first"
-        target = path if path.exists() else path.parent
+        target = path if found else path.parent
         return "" if os.access(target, os.W_OK) else f"{target} may not be written by this user"
-    if not path.exists():
+    if found is None:
         return f"{path} does not exist"
-    if not path.is_file():
+    if not stat.S_ISREG(found.st_mode):
         return f"{path} is no file"
+    if found.st_size > longest:
+        return f"{path} is too large: at most {longest} bytes are read; is it the right file?"
     return "" if os.access(path, os.R_OK) else f"{path} may not be read by this user"
+
+
+def _look(path: Path) -> os.stat_result | None:
+    """Return what is at a path, None when nothing is. Raises OSError when that cannot be told."""
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _cut(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 120 else f"{text[:80]}…{text[-30:]}"
 
 
 def _check_listener(item: Listener, path: SettingPath) -> Iterator[Mistake]:
@@ -97,8 +156,9 @@ def _check_listener(item: Listener, path: SettingPath) -> Iterator[Mistake]:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             item.certificate, item.key, password=_no_password
         )
-    except ssl.SSLError as error:
-        reason = (error.reason or str(error)).replace("_", " ").lower()
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        told = error.reason if isinstance(error, ssl.SSLError) else ""
+        reason = (told or str(error)).replace("_", " ").lower()
         text = f"{item.certificate} and {item.key} cannot be used together: {reason}"
         yield Mistake(path=(*path, "certificate"), text=text)
 
@@ -110,7 +170,7 @@ def _no_password() -> str:
 def _explain_ca(name: str) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(name)
-    except ssl.SSLError:
+    except (OSError, ValueError):  # an SSLError is an OSError
         return f"{name} holds no certificate in PEM form"
     return ""
 
@@ -137,4 +197,5 @@ def _check_block_page(settings: Settings) -> Iterator[Mistake]:
 
 
 def _is_file(name: str) -> bool:
-    return bool(name) and os.access(name, os.R_OK) and Path(name).is_file()
+    """Tell whether a file may be read; what is wrong with it was said by `_explain_file`."""
+    return bool(name) and not _explain_file(Path(name), "read", LONGEST_TEXT)

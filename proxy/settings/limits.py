@@ -16,8 +16,9 @@ class LimitsTable(Table, frozen=True, kw_only=True):
             "Request line and headers together; more is answered with 431.",
             unit=BYTES,
             ge=1024,
-            le=1_048_576,
-            source="nginx large_client_header_buffers 4 8k; Envoy 60 KiB, Node 16 KiB",
+            le=262_144,
+            source="nginx large_client_header_buffers 4 8k; Envoy 60 KiB, Node 16 KiB; at most 256 KiB, for a head "
+            "that comes in small pieces is copied again and again",
         ),
     ] = 32_768
     header_count: Annotated[
@@ -35,7 +36,7 @@ class LimitsTable(Table, frozen=True, kw_only=True):
             "The request target; more is answered with 414.",
             unit=BYTES,
             ge=256,
-            le=1_048_576,
+            le=262_144,
             source="RFC 9110 section 4.1 asks for at least 8000 octets; nginx 8k, Apache LimitRequestLine "
             "8190",
         ),

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proxy.errors import SettingsError
+from proxy.errors import InputError, SettingsError
+from proxy.settings.catalogue import tables
 from proxy.settings.checks import find_mistakes, find_warnings
 from proxy.settings.decode import decode_settings
 from proxy.settings.environment import read_variables
 from proxy.settings.files import find_file_mistakes, resolve_files
 from proxy.settings.masking import hide_passwords
-from proxy.settings.mistake import Mistake, Origins
+from proxy.settings.mistake import Mistake, Origins, dotted
+from proxy.settings.nesting import DEEPEST, is_too_deep
 from proxy.settings.positions import find_positions
+from proxy.settings.text_file import read_text, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,15 +32,20 @@ SEARCHED = (Path("stockade.toml"), Path("/etc/stockade/stockade.toml"))
 
 _TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _BARE_TEXT = re.compile(r"[\w.-]+\s*=\s*(?![\d.]+\Z)[^\"'\[{\s#][^\"'#]*")
+_LONG_NUMBER = re.compile(r"[0-9_]{4000,}")  # Python reads decimal numbers of up to 4300 digits
 _YAML = re.compile(r"[\w-]+:\s+\S.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Settings, the file they came from (None: defaults and environment only), warnings, and every origin."""
+    """Settings, the file they came from (None: defaults and environment only), warnings, and every origin.
+
+    `empty`: there is a file, and it sets nothing; right for a start, but probably cut off when it set something before.
+    """
 
     settings: Settings
     path: Path | None
+    empty: bool
     warnings: tuple[str, ...]
     origins: Origins
 
@@ -57,10 +65,24 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     source = "settings" if path is None else str(path)
     text = "" if path is None else _read(path)
     settings, origins, mistakes = _parse(text, environ, source)
-    settings = resolve_files(settings, (path.parent if path else Path()).absolute())
-    _refuse_mistakes(origins, [*mistakes, *find_file_mistakes(settings)])
+    settings, unusable = resolve_files(settings, _directory_of(path, source))
+    _refuse_mistakes(origins, [*mistakes, *unusable, *find_file_mistakes(settings)])
     warnings = tuple(origins.render(warning) for warning in find_warnings(settings))
-    return Loaded(settings=settings, path=path, warnings=warnings, origins=origins)
+    # Tables without an option below them have a line too, but no value.
+    empty = path is not None and not any(dotted(key) not in tables() for key in origins.lines)
+    return Loaded(settings=settings, path=path, empty=empty, warnings=warnings, origins=origins)
+
+
+def reload(before: Loaded, environ: Mapping[str, str]) -> Loaded:
+    """Read the file that `before` came from again, and no other: one that vanished is a mistake, not the defaults.
+
+    So is one that sets nothing though it did before: it is being written, or the disk was full. Raises SettingsError.
+    """
+    loaded = load(before.path, environ)
+    if loaded.empty and before.path is not None and not before.empty:
+        text = f"{before.path}: sets nothing any more; if that is meant, restart with it"
+        raise SettingsError(str(before.path), [text])
+    return loaded
 
 
 def find_file(environ: Mapping[str, str]) -> Path | None:
@@ -68,7 +90,26 @@ def find_file(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("STOCKADE_CONFIG")
     if named:
         return Path(named)
-    return next((path for path in SEARCHED if path.is_file()), None)
+    return next((path for path in SEARCHED if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether a name is taken, by whatever: what is there and cannot be read must not be passed over."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _directory_of(path: Path | None, source: str) -> Path:
+    try:
+        return (path.parent if path else Path()).absolute()
+    except OSError as error:
+        text = f"{source}: the working directory cannot be used ({reason_of(error)}); change to another"
+        raise SettingsError(source, [text]) from None
 
 
 def parse_settings(text: str, environ: Mapping[str, str], source: str) -> Settings:
@@ -80,17 +121,33 @@ def parse_settings(text: str, environ: Mapping[str, str], source: str) -> Settin
 
 def _parse(text: str, environ: Mapping[str, str], source: str) -> tuple[Settings, Origins, list[Mistake]]:
     values, variables, mistakes = read_variables(environ)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    raw = _read_toml(text, source)
+    if isinstance(raw, Mistake):
         # Nothing after a broken line can be understood, so this mistake stands alone among the file's.
         origins = Origins(source=source, lines={}, variables=variables)
-        _refuse_mistakes(origins, [_explain_syntax(error, text, source), *mistakes])
-        raise
+        found = [raw, *mistakes]
+        raise _refusal(origins, found)
     origins = Origins(source=source, lines=find_positions(text), variables=variables)
     settings, found = decode_settings(_override(raw, values))
     wrong = frozenset(mistake.path[:length] for mistake in found for length in (1, 2))
     return settings, origins, [*found, *find_mistakes(settings, wrong), *mistakes]
+
+
+def _read_toml(text: str, source: str) -> dict[str, Any] | Mistake:
+    """Return the values of a TOML text, or what is wrong with it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return _explain_syntax(error, text, source)
+    except ValueError:  # Python's own limit of digits
+        lines = text.splitlines()
+        number = next((i for i, line in enumerate(lines, 1) if _LONG_NUMBER.search(line)), len(lines))
+        return Mistake(place=f"{source}:{number}", text="a number has far too many digits")
+    except RecursionError:
+        raw = None
+    if raw is None or is_too_deep(raw):
+        return Mistake(place=source, text=f"lists or tables stand more than {DEEPEST} deep in one another")
+    return raw
 
 
 def _override(raw: dict[str, Any], values: Mapping[Name, Any]) -> dict[str, Any]:
@@ -108,10 +165,13 @@ def _override(raw: dict[str, Any], values: Mapping[Name, Any]) -> dict[str, Any]
 
 
 def _refuse_mistakes(origins: Origins, mistakes: Iterable[Mistake]) -> None:
+    if found := list(mistakes):
+        raise _refusal(origins, found)
+
+
+def _refusal(origins: Origins, mistakes: list[Mistake]) -> SettingsError:
     found = sorted(mistakes, key=origins.order)
-    if found:
-        lines = list(dict.fromkeys(origins.render(mistake) for mistake in found))
-        raise SettingsError(origins.source, lines)
+    return SettingsError(origins.source, list(dict.fromkeys(origins.render(mistake) for mistake in found)))
 
 
 def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> Mistake:
@@ -140,13 +200,8 @@ def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> M
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            str(path), [f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8"]
-        ) from None
+        return read_text(path)
     except FileNotFoundError:
         raise SettingsError(str(path), [f"{path}: there is no such file"]) from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SettingsError(str(path), [f"{path}: cannot be read: {reason}"]) from None
+    except InputError as error:
+        raise SettingsError(str(path), [f"{path}: {error}"]) from None

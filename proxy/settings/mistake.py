@@ -50,7 +50,7 @@ class Origins:
     def render(self, mistake: Mistake) -> str:
         """Return the mistake as one line: place, name, what is wrong and the way out."""
         place = mistake.place or self.locate(mistake.path)
-        return ": ".join(part for part in (place, dotted(mistake.path), mistake.text) if part)
+        return _on_one_line(": ".join(part for part in (place, dotted(mistake.path), mistake.text) if part))
 
     def order(self, mistake: Mistake) -> tuple[int, int]:
         """Return a key that sorts mistakes as they stand in the file, those of the environment last."""
@@ -61,6 +61,11 @@ class Origins:
             if mistake.path[:length] in self.lines:
                 return (0, self.lines[mistake.path[:length]])
         return (2, 0)
+
+
+def _on_one_line(text: str) -> str:
+    """Return the text with line feeds, terminal controls and direction marks of quoted values escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def dotted(path: Path) -> str:

@@ -9,7 +9,8 @@ from proxy.errors import InputError
 _TIME_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.ASCII)
 _TIME = re.compile(rf"(?:{_TIME_PART.pattern}\s*)+", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SIZE = re.compile(r"(\d+)\s*(|B|k|KiB|m|MiB|g|GiB)", re.ASCII)
+# 18 digits hold more than any disk, and Python refuses to read numbers of thousands of them.
+_SIZE = re.compile(r"(\d{1,18})\s*(|B|k|KiB|m|MiB|g|GiB)", re.ASCII)
 # nginx's k, m and g are powers of 1024 too. KB and MB are not taken: half of the world reads them as 1000.
 _BYTES = {"": 1, "B": 1, "k": 1024, "KiB": 1024, "m": 1024**2, "MiB": 1024**2, "g": 1024**3, "GiB": 1024**3}
 

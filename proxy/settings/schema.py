@@ -89,8 +89,8 @@ class Settings(Table, frozen=True, kw_only=True):
         option(
             "Processes that carry traffic; 0: one a core.",
             ge=0,
-            le=1024,
-            source="nginx worker_processes auto",
+            le=256,
+            source="nginx worker_processes auto; each costs descriptors, memory and a copy of the list",
         ),
     ] = 0
     mode: Annotated[

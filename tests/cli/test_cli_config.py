@@ -56,7 +56,7 @@ def test_a_bad_file_is_refused_whole(capsys: pytest.CaptureFixture[str]) -> None
     assert out == ""
     assert err.splitlines() == [
         "shop.toml:1: stroe: unknown option; did you mean store?",
-        "shop.toml:2: workers: -1 is not a whole number from 0 to 1024",
+        "shop.toml:2: workers: -1 is not a whole number from 0 to 256",
         "stockade: shop.toml: 2 mistakes; nothing was done",
     ]
 
@@ -100,7 +100,7 @@ def test_check_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert bad == {
         "ok": False,
         "file": "shop.toml",
-        "mistakes": ["shop.toml:1: workers: -1 is not a whole number from 0 to 1024"],
+        "mistakes": ["shop.toml:1: workers: -1 is not a whole number from 0 to 256"],
     }
 
 

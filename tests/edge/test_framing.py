@@ -390,7 +390,7 @@ def test_slow_client_while_its_upstream_is_connected(relay: Relay, upstream: Ups
 
 def test_large_heads_up_to_their_limit(start_relay: Callable[..., Relay], upstream: Upstream) -> None:
     """A head larger than what is kept of pipelined requests is read whole when the limits allow it."""
-    relay = start_relay("[limits]\nhead_bytes = 1048576\nheader_count = 10000")
-    lines = b"".join(b"X-%d: %b\r\n" % (number, b"v" * 1000) for number in range(900))
+    relay = start_relay("[limits]\nhead_bytes = 262144\nheader_count = 10000")
+    lines = b"".join(b"X-%d: %b\r\n" % (number, b"v" * 1000) for number in range(230))
     assert relay.ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n").status == 200
     assert lines.rstrip() in upstream.heads[0]

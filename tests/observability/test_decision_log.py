@@ -111,6 +111,7 @@ def test_reopens_after_rotation(tmp_path: Path) -> None:
     path = tmp_path / "d"
     log = DecisionLog(path)
     note(log, reference="A")
+    assert log.flush()
     path.rename(tmp_path / "d.1")
     log.reopen(path)
     note(log, reference="B")

@@ -228,6 +228,8 @@ def test_an_unused_writer_has_no_thread(tmp_path: Path) -> None:
 def test_lines_are_gathered(tmp_path: Path) -> None:
     """A writer that lingers writes later, and at once when asked."""
     with opened(tmp_path / "log", linger=30) as writer:
+        writer.start()
+        assert writer.flush(5)
         writer.write(b"1\n")
         time.sleep(0.05)
         assert (tmp_path / "log").read_bytes() == b""

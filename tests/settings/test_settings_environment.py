@@ -102,7 +102,7 @@ def test_the_environment_beats_the_file() -> None:
         pytest.param(
             "STOCKADE_WORKERS",
             "many",
-            'STOCKADE_WORKERS: workers: "many" is not a whole number from 0 to 1024',
+            'STOCKADE_WORKERS: workers: "many" is not a whole number from 0 to 256',
             id="type",
         ),
         pytest.param(
