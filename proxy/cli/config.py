@@ -65,7 +65,7 @@ def show(*, config: Config = None, as_json: Json = False) -> None:
     for warning in loaded.warnings:
         print_warning(warning)
     print_text(f"# {_name(loaded) or 'No settings file: defaults and environment'}")
-    print_text(render_effective(loaded.settings, loaded.origins).rstrip("\n"))
+    print_text(*render_effective(loaded.settings, loaded.origins).rstrip("\n").split("\n"))
 
 
 def summarise(settings: Settings, data_dir: Path) -> dict[str, Any]:
@@ -88,4 +88,4 @@ def summarise(settings: Settings, data_dir: Path) -> dict[str, Any]:
 
 
 def _name(loaded: Loaded) -> str | None:
-    return str(loaded.path) if loaded.path else None
+    return loaded.origins.source if loaded.path else None

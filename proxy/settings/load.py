@@ -15,7 +15,7 @@ from proxy.settings.decode import decode_settings
 from proxy.settings.environment import read_variables
 from proxy.settings.files import find_file_mistakes, resolve_files
 from proxy.settings.masking import hide_passwords
-from proxy.settings.mistake import Mistake, Origins, dotted
+from proxy.settings.mistake import Mistake, Origins, dotted, on_one_line
 from proxy.settings.nesting import DEEPEST, is_too_deep
 from proxy.settings.positions import find_positions
 from proxy.settings.text_file import read_text, reason_of
@@ -62,7 +62,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     Raises SettingsError with every mistake, each one line: place, option, what is wrong, the way out.
     """
     path = find_file(environ) if path is None else path
-    source = "settings" if path is None else str(path)
+    source = "settings" if path is None else _shown(path)
     text = "" if path is None else _read(path)
     settings, origins, mistakes = _parse(text, environ, source)
     settings, unusable = resolve_files(settings, _directory_of(path, source))
@@ -80,8 +80,8 @@ def reload(before: Loaded, environ: Mapping[str, str]) -> Loaded:
     """
     loaded = load(before.path, environ)
     if loaded.empty and before.path is not None and not before.empty:
-        text = f"{before.path}: sets nothing any more; if that is meant, restart with it"
-        raise SettingsError(str(before.path), [text])
+        source = loaded.origins.source
+        raise SettingsError(source, [f"{source}: sets nothing any more; if that is meant, restart with it"])
     return loaded
 
 
@@ -199,9 +199,15 @@ def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> M
 
 
 def _read(path: Path) -> str:
+    shown = _shown(path)
     try:
         return read_text(path)
     except FileNotFoundError:
-        raise SettingsError(str(path), [f"{path}: there is no such file"]) from None
+        raise SettingsError(shown, [f"{shown}: there is no such file"]) from None
     except InputError as error:
-        raise SettingsError(str(path), [f"{path}: {error}"]) from None
+        raise SettingsError(shown, [f"{shown}: {error}"]) from None
+
+
+def _shown(path: Path) -> str:
+    """Return a file's name for people, on one line; a name may hold any bytes but NUL and /."""
+    return on_one_line(str(path))

@@ -50,7 +50,7 @@ class Origins:
     def render(self, mistake: Mistake) -> str:
         """Return the mistake as one line: place, name, what is wrong and the way out."""
         place = mistake.place or self.locate(mistake.path)
-        return _on_one_line(": ".join(part for part in (place, dotted(mistake.path), mistake.text) if part))
+        return on_one_line(": ".join(part for part in (place, dotted(mistake.path), mistake.text) if part))
 
     def order(self, mistake: Mistake) -> tuple[int, int]:
         """Return a key that sorts mistakes as they stand in the file, those of the environment last."""
@@ -63,7 +63,7 @@ class Origins:
         return (2, 0)
 
 
-def _on_one_line(text: str) -> str:
+def on_one_line(text: str) -> str:
     """Return the text with line feeds, terminal controls and direction marks of quoted values escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

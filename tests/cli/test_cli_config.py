@@ -123,6 +123,20 @@ def test_show_tells_where_each_option_is_from(
     assert shown["options"]["limits.head_bytes"] == {"value": 32768, "from": "default"}
 
 
+def test_a_file_may_have_any_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that is no UTF-8, or holds a line feed, is shown escaped and breaks no output."""
+    name = write('mode = "x"', "a\n\udcff.toml")
+    assert main(["config", "check", "--json", name]) == 2
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["file"] == "a\\n\\udcff.toml"
+    assert shown["mistakes"][0].startswith("a\\n\\udcff.toml:1: mode: ")
+    write("workers = 1", name)
+    assert main(["config", "check", "--json", name]) == 0
+    assert json.loads(capsys.readouterr().out)["file"] == "a\\n\\udcff.toml"
+    assert main(["config", "show", "-c", name]) == 0
+    assert "workers = 1" in capsys.readouterr().out
+
+
 def test_a_file_that_is_missing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """Never passed over for another."""
     assert main(["config", "show", "-c", "none.toml"]) == 2

@@ -133,6 +133,7 @@ def test_what_is_in_effect_hides_passwords(tmp_path: Path) -> None:
         pytest.param("unix:///s?db=0&password=p&x=1", "unix:///s?db=0&password=***&x=1", id="query"),
         pytest.param("redis://h?ssl_password=p&db=1", "redis://h?ssl_password=***&db=1", id="ssl_password"),
         pytest.param("redis://h?a=1&API_TOKEN=p", "redis://h?a=1&API_TOKEN=***", id="token"),
+        pytest.param("redis://h?api_%54oken=p", "redis://h?api_%54oken=***", id="encoded-name"),
         pytest.param("redis://h?client_secret=p@q", "redis://h?client_secret=***", id="at-in-a-secret"),
         pytest.param("redis://u:x@h?password=p@q", "redis://u:***@h?password=***", id="user-and-query"),
         pytest.param("redis://:p?q@h/0", "redis://:***@h/0", id="question-mark"),
