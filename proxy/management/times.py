@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from proxy.errors import InputError
 
@@ -11,7 +11,7 @@ from proxy.errors import InputError
 DEFAULT_BLOCK_DAYS = 90
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"(?:\d+[smhdw])+", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOST_DIGITS = 10  # of one number: 100 years are 3,162,240,000 seconds
 _LONGEST = 100 * 366 * 86_400
 
 
@@ -40,25 +40,45 @@ def parse_duration(text: str) -> float | None:
     if stripped in {"ever", "forever"}:
         return None
     if not _DURATION.fullmatch(stripped):
-        raise InputError(f'{text!r} is no duration: write 30d, 12h, 90m, 2w or 1w2d, or "ever" for no end')
-    seconds = float(sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", stripped)))
+        raise InputError(
+            f'{_cut(text)} is no duration: write 30d, 12h, 90m, 2w or 1w2d, or "ever" for no end'
+        )
+    parts = [(number.lstrip("0") or "0", unit) for number, unit in re.findall(r"(\d+)([smhdw])", stripped)]
+    longest = max(len(number) for number, _ in parts)
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in parts) if longest <= _MOST_DIGITS else 0
     if not 0 < seconds <= _LONGEST:
-        raise InputError(f'{text!r}: a duration is longer than nothing and at most 100 years; or "ever"')
-    return seconds
+        raise InputError(f'{_cut(text)}: a duration is longer than nothing and at most 100 years; or "ever"')
+    return float(seconds)
 
 
 def parse_moment(text: str) -> float:
-    """Return the time of "2026-12-31" (the end of that day), "2026-12-31T18:00" or an RFC 3339 time."""
+    """Return the time of "2026-12-31" (the end of that day), "2026-12-31T18:00" or an RFC 3339 time.
+
+    A day may be written in any form of ISO 8601 that has no time: 20261231 and 2026-W53-4 are the same day.
+    """
     stripped = text.strip()
     try:
-        moment = datetime.fromisoformat(stripped)
+        day = _parse_day(stripped)
+        if day is None:
+            moment = datetime.fromisoformat(stripped)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (datetime.combine(day, time(), UTC) + timedelta(days=1)).timestamp()
     except ValueError:
-        raise InputError(f"{text!r} is no date: write 2026-12-31 or 2026-12-31T18:00 (UTC)") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    if _DATE.fullmatch(stripped):
-        moment += timedelta(days=1)
-    return moment.timestamp()
+        raise InputError(f"{_cut(text)} is no date: write 2026-12-31 or 2026-12-31T18:00 (UTC)") from None
+    except OverflowError:
+        raise InputError(f"{_cut(text)} is past every calendar: for no end, use --for ever") from None
+
+
+def _parse_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _cut(text: str) -> str:
+    """Quote what was typed, the beginning of it when it is long."""
+    return repr(text) if len(text) <= 40 else f"{text[:30]!r}… ({len(text)} characters)"
 
 
 def format_time(moment: float) -> str:

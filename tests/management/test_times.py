@@ -18,6 +18,7 @@ NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC
         pytest.param("2w", 1_209_600, id="weeks"),
         pytest.param("1w2d", 777_600, id="two-units"),
         pytest.param(" 1D ", 86_400, id="capital-and-spaces"),
+        pytest.param("000000000000030d", 2_592_000, id="leading-zeros"),
         pytest.param("ever", None, id="ever"),
     ],
 )
@@ -26,18 +27,30 @@ def test_durations_as_people_say_them(text: str, seconds: float | None) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "30", "d", "3x", "-1d", "1.5h", "0d", "99999999d", "٣d"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "30", "d", "3x", "-1d", "1.5h", "0d", "99999999d", "٣d"),
+        pytest.param("9" * 400 + "d", id="more-than-a-float-holds"),
+        pytest.param("9" * 5000 + "d", id="more-than-int-reads"),
+    ],
+)
 def test_other_durations_are_refused(text: str) -> None:
     """A number without a unit is a question, not an answer."""
-    with pytest.raises(InputError, match="duration"):
+    with pytest.raises(InputError, match="duration") as caught:
         parse_duration(text)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         pytest.param("2027-01-31", "2027-02-01 00:00 UTC", id="the-whole-day"),
+        pytest.param("20270131", "2027-02-01 00:00 UTC", id="the-whole-day-without-hyphens"),
+        pytest.param("2027-W04-7", "2027-02-01 00:00 UTC", id="the-whole-day-of-a-week"),
+        pytest.param("9999-12-30", "9999-12-31 00:00 UTC", id="the-last-whole-day"),
         pytest.param("2027-01-31T18:00", "2027-01-31 18:00 UTC", id="utc"),
+        pytest.param("20270131T1800", "2027-01-31 18:00 UTC", id="utc-without-hyphens"),
         pytest.param("2027-01-31T18:00+02:00", "2027-01-31 16:00 UTC", id="offset"),
         pytest.param("2027-01-31T18:00Z", "2027-01-31 18:00 UTC", id="zulu"),
     ],
@@ -52,6 +65,12 @@ def test_other_moments_are_refused(text: str) -> None:
     """The message shows the form."""
     with pytest.raises(InputError, match="2026-12-31"):
         parse_moment(text)
+
+
+def test_a_day_past_the_calendar_is_refused() -> None:
+    """The end of the last day is no time that can be told."""
+    with pytest.raises(InputError, match="--for ever"):
+        parse_moment("9999-12-31")
 
 
 def test_one_end_at_a_time() -> None:
