@@ -18,7 +18,7 @@ from proxy.errors import InputError
 from proxy.identity.identifiers import parse_identifier
 from proxy.management.doubts import Doubts
 from proxy.management.entries import Addition, add, remove
-from proxy.management.list_file import read_file
+from proxy.management.list_file import find_alone, read_file
 from proxy.management.listing import Filter, find_entries
 from proxy.management.opening import guard_rails, open_store
 from proxy.management.times import parse_end
@@ -104,7 +104,7 @@ def block(
     settings = read_settings(config)
     now = time.time()
     expires, end_given = parse_end(lasting=lasting, until=until, now=now)
-    identifiers = _read_identifiers(addresses, from_file, exact=exact)
+    identifiers, _ = _read_identifiers(addresses, from_file, exact=exact)
     addition = Addition(
         list="block",
         identifiers=identifiers,
@@ -159,9 +159,10 @@ def allow(
             raise InputError("--remove takes entries away: it goes with no --for, --until, --note or --case")
         return _take_off(config, "allow", addresses, from_file, exact=exact, author=author, as_json=as_json)
     expires, end_given = parse_end(lasting=lasting, until=until, now=now)
+    identifiers, _ = _read_identifiers(addresses, from_file, exact=exact)
     addition = Addition(
         list="allow",
-        identifiers=_read_identifiers(addresses, from_file, exact=exact),
+        identifiers=identifiers,
         author=author or _current_user(),
         note=note,
         expires=expires,
@@ -188,6 +189,7 @@ def unblock(
 ) -> int:
     """Take addresses or networks off the block list; in force everywhere within a second.
 
+    A single IPv6 address is taken off however it was put there: alone, or as its whole /64 network.
     Exits with 1 when one of them was not on the list itself. Says so when a wider network that stays blocked
     refuses it all the same.
     """
@@ -255,7 +257,7 @@ def _take_off(
     as_json: bool,
 ) -> int:
     settings = read_settings(config)
-    identifiers = _read_identifiers(addresses, from_file, exact=exact)
+    identifiers, alone = _read_identifiers(addresses, from_file, exact=exact)
 
     async def run(progress: Progress) -> Result:
         async with open_store(settings, os.environ) as store:
@@ -265,6 +267,7 @@ def _take_off(
                 list_name,
                 author=author or _current_user(),
                 now=time.time(),
+                alone=alone,
                 progress=progress,
             )
 
@@ -286,9 +289,15 @@ def _run(command: Callable[[Progress], Coroutine[Any, Any, Result]]) -> Result:
         raise
 
 
-def _read_identifiers(addresses: Sequence[str], from_file: str | None, *, exact: bool) -> list[Identifier]:
-    """Return what the command names. Raises InputError with every mistake, and when it names nothing."""
+def _read_identifiers(
+    addresses: Sequence[str], from_file: str | None, *, exact: bool
+) -> tuple[list[Identifier], dict[Identifier, Identifier]]:
+    """Return what the command names, and the addresses in it that were taken as their network.
+
+    Raises InputError with every mistake, and when it names nothing.
+    """
     found: list[Identifier] = []
+    alone: dict[Identifier, Identifier] = {}
     mistakes: list[str] = []
     for text in addresses:
         try:
@@ -297,6 +306,7 @@ def _read_identifiers(addresses: Sequence[str], from_file: str | None, *, exact:
             mistakes.append(str(error))
             continue
         found.append(identifier)
+        alone |= find_alone(text, identifier)
         for warning in warnings:
             print_warning(warning)
     if mistakes:
@@ -308,9 +318,10 @@ def _read_identifiers(addresses: Sequence[str], from_file: str | None, *, exact:
         if listed.repeated:
             print_warning(f"{listed.repeated:,} lines repeat what an earlier line says")
         found += listed.identifiers
+        alone |= listed.alone
     if not found:
         raise InputError("name an address or a network, or a file of them with --from-file")
-    return found
+    return found, alone
 
 
 def _current_user() -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from proxy.cli.output import print_json, print_table, print_text, print_warning
+from proxy.cli.output import print_json, print_json_text, print_table, print_text, print_warning
+from proxy.management.doubts import describe_unreadable
 from proxy.management.entries import Change
 from proxy.management.times import format_end, format_time
 from proxy.management.wording import describe_change, describe_over
@@ -27,6 +27,8 @@ _WIDTHS = (43, 7, 22, 17, 12, 22, 16)
 def print_result(action: str, result: Result, *, as_json: bool) -> None:
     """Print what a command did; warnings go to standard error."""
     counts = {change: count for change in get_args(Change) if (count := result.count(change))}
+    if result.unreadable:
+        print_warning(describe_unreadable(result.unreadable))
     if as_json:
         outcomes = [
             {
@@ -73,7 +75,7 @@ async def print_entries(entries: AsyncIterator[Entry], limit: int, *, as_json: b
     elif held:
         print_table(_COLUMNS, [_cells(entry) for entry in sorted(held, key=_newest_first)])
     if as_json:
-        sys.stdout.write("\n]\n" if count else "[]\n")
+        print_json_text("\n]\n" if count else "[]\n")
     elif not count:
         print_text("No entries.")
     elif limit and count == limit:
@@ -90,7 +92,7 @@ def _print_stream(entries: list[Entry], *, first: bool, as_json: bool) -> None:
     if as_json:
         texts = [msgspec.json.encode(entry).decode() for entry in entries]
         if texts:
-            sys.stdout.write(("[\n" if first else ",\n") + ",\n".join(texts))
+            print_json_text(("[\n" if first else ",\n") + ",\n".join(texts))
         return
     if first:
         print_text(_line(_COLUMNS))

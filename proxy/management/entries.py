@@ -17,7 +17,7 @@ from proxy.policy.reasons import UNSPECIFIED
 from proxy.policy.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from proxy.identity.identifiers import Identifier
     from proxy.management.guard_rails import GuardRails
@@ -65,6 +65,7 @@ class Result:
 
     outcomes: tuple[Outcome, ...]
     case: str = ""
+    unreadable: int = 0  # entries that stayed because this version cannot read them
 
     def count(self, change: Change) -> int:
         """Return how many identifiers had this outcome."""
@@ -121,15 +122,20 @@ async def remove(
     *,
     author: str,
     now: float,
+    alone: Mapping[Identifier, Identifier] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Take identifiers off a list, whatever the scope of their entries; raises what `writing.write` raises.
 
-    An outcome's `over` says which blocks refuse the identifier all the same.
+    `alone` holds addresses that were taken as a network, and which: who names an address means both, as either
+    may have been put on the list. An outcome's `over` says which blocks refuse the identifier all the same.
     """
-    wanted = list(dict.fromkeys(identifiers))
+    alone = alone or {}
+    wanted = list(dict.fromkeys([*identifiers, *alone]))
+    unreadable: dict[Identifier, int] = {}
 
     def plan(record: Record) -> Planned[Outcome]:
+        unreadable[record.identifier] = record.unreadable
         gone = [entry for entry in record.entries if entry.list == list_name]
         if not gone:
             return Planned(None, Outcome(record.identifier, "absent"))
@@ -137,9 +143,26 @@ async def remove(
         return Planned(kept, Outcome(record.identifier, "removed", gone[0], gone[0]))
 
     audit = Audit(at=now, author=author, origin="cli", action=f"remove-{list_name}")
-    outcomes = await write(store, wanted, plan, audit, progress)
-    over = await _find_over(store, wanted, "block", now) if list_name == "block" else {}
-    return Result(tuple(with_over(one, over.get(one.identifier, ())) for one in outcomes))
+    outcomes = _without_guesses(
+        list(await write(store, wanted, plan, audit, progress)), set(identifiers), alone
+    )
+    told = [outcome.identifier for outcome in outcomes]
+    over = await _find_over(store, told, "block", now) if list_name == "block" else {}
+    return Result(
+        tuple(with_over(one, over.get(one.identifier, ())) for one in outcomes),
+        unreadable=sum(unreadable.values()),
+    )
+
+
+def _without_guesses(
+    outcomes: list[Outcome], named: set[Identifier], alone: Mapping[Identifier, Identifier]
+) -> list[Outcome]:
+    """Leave out what was not on the list and only looked for beside what was, or instead of it."""
+    absent = {outcome.identifier for outcome in outcomes if outcome.change == "absent"}
+    guessed = absent & alone.keys() - named
+    kept = {network for address, network in alone.items() if address in absent}
+    guessed |= {network for network in alone.values() if network in absent and network not in kept}
+    return [outcome for outcome in outcomes if outcome.identifier not in guessed]
 
 
 def find_entry(record: Record, list_name: str, scope: tuple[str, ...]) -> Entry | None:

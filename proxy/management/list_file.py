@@ -14,6 +14,8 @@ from proxy.errors import InputError
 from proxy.identity.identifiers import parse_identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from proxy.identity.identifiers import Identifier
 
 SHOWN = 20  # mistakes and warnings in one message; the rest are counted
@@ -27,6 +29,7 @@ class ListFile:
     identifiers: tuple[Identifier, ...]
     repeated: int  # lines that name what an earlier line named
     warnings: tuple[str, ...]  # lines that were set right, at most SHOWN and a count
+    alone: Mapping[Identifier, Identifier]  # addresses that were taken as their network, and that network
 
 
 def read_file(name: str, stdin: BinaryIO, *, exact: bool = False) -> ListFile:
@@ -49,6 +52,7 @@ def parse_list(source: str, data: bytes, *, exact: bool = False) -> ListFile:
     found: dict[Identifier, None] = {}
     mistakes: list[str] = []
     warnings: list[str] = []
+    alone: dict[Identifier, Identifier] = {}
     named = 0
     for number, line in enumerate(data.decode("utf-8-sig", errors="replace").splitlines(), 1):
         words = line.split(None, 1)
@@ -66,6 +70,7 @@ def parse_list(source: str, data: bytes, *, exact: bool = False) -> ListFile:
             continue
         named += 1
         found[identifier] = None
+        alone |= find_alone(words[0], identifier)
         warnings += [f"line {number}: {note}" for note in notes]
     if mistakes:
         lines = "line is" if len(mistakes) == 1 else "lines are"
@@ -74,7 +79,15 @@ def parse_list(source: str, data: bytes, *, exact: bool = False) -> ListFile:
         )
     if not found:
         raise InputError(f"{source} names no address")
-    return ListFile(tuple(found), named - len(found), tuple(cap(warnings)))
+    return ListFile(tuple(found), named - len(found), tuple(cap(warnings)), alone)
+
+
+def find_alone(text: str, identifier: Identifier) -> dict[Identifier, Identifier]:
+    """Return the address that was typed, and the network it was taken as; nothing if it was taken as it is."""
+    if identifier.kind == "ip":
+        return {}
+    address, _ = parse_identifier(text, exact=True)
+    return {} if address == identifier else {address: identifier}
 
 
 def cap(lines: list[str]) -> list[str]:

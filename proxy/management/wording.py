@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from proxy.management.times import format_end, format_time
 
 if TYPE_CHECKING:
+    from proxy.identity.identifiers import Identifier
     from proxy.management.entries import Outcome
     from proxy.policy.entry import Entry
 
@@ -72,8 +73,17 @@ def describe_over(action: str, outcome: Outcome) -> str:
     effect = "watched" if first.mode == "monitor" else "refused"
     return (
         f"{value} is still {effect}: {describe_entry(first)}. "
-        f"Take that away with `stockade unblock {first.value}`, or let in {value} alone with "
-        f"`stockade allow {value}`"
+        f"Take that away with `stockade unblock {_as_typed(first.identifier)}`, or let in {value} alone with "
+        f"`stockade allow {_as_typed(outcome.identifier)}`"
+    )
+
+
+def _as_typed(identifier: Identifier) -> str:
+    """Return what to type for exactly this identifier: a single IPv6 address alone is taken as its /64."""
+    return (
+        f"{identifier.value} --exact"
+        if identifier.kind == "ip" and ":" in identifier.value
+        else identifier.value
     )
 
 

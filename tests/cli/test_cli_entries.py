@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,10 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proxy.cli import main
+from proxy.policy.entry import Entry
+from proxy.store.entries import Change, EntryStore, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
 X = "203.0.113.7"
 
@@ -263,3 +270,172 @@ def test_ctrl_c_in_the_middle_says_what_stands(stockade: Command, tmp_path: Path
         "34,000 added, 6,000 unchanged",
         "32,000 added, 8,000 unchanged",
     }
+
+
+def run(stockade: Command, *arguments: str, shell: str = "", **environ: str) -> subprocess.CompletedProcess:
+    """Run one command as a process of its own, with what a shell adds behind it."""
+    command = shlex.join([sys.executable, "-m", "proxy", *arguments, "--config", str(stockade.config)])
+    return subprocess.run(
+        ["/bin/sh", "-c", f"{command} {shell}"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+@pytest.mark.parametrize("way", ["alone", "whole"])
+def test_an_ipv6_address_is_unblocked_however_it_was_blocked(way: str, stockade: Command) -> None:
+    """Who is told that it is not blocked must not be refused all the same."""
+    stockade("block", "2001:db8::1", *(["--exact"] if way == "alone" else []))
+    code, out, _ = stockade("unblock", "2001:db8::1")
+    assert code == 0
+    assert "is no longer blocked" in out
+    assert "is not blocked" not in out
+    assert stockade("explain", "2001:db8::1")[0] == 0
+    code, out, _ = stockade("unblock", "2001:db8::1")
+    assert (code, out) == (1, "2001:db8::/64 is not blocked\n")
+
+
+def test_lines_of_a_file_are_unblocked_likewise(stockade: Command, tmp_path: Path) -> None:
+    """One that was on the list and one that was not: the exit code says so."""
+    stockade("block", "2001:db8::1", "--exact")
+    file = tmp_path / "list.txt"
+    file.write_text("2001:db8::1\n")
+    assert stockade("unblock", "--from-file", str(file))[0] == 0
+    stockade("block", "2001:db8::1", "--exact")
+    file.write_text("2001:db8::1\n2001:db8::2\n")
+    assert stockade("unblock", "--from-file", str(file))[0] == 1
+    assert stockade("explain", "2001:db8::1")[0] == 0
+
+
+def test_advice_can_be_typed(stockade: Command) -> None:
+    """What is proposed for a single IPv6 address is about that address."""
+    stockade("block", "2001:db8::/48")
+    told = stockade("unblock", "2001:db8::1", "--exact")[2]
+    assert "`stockade allow 2001:db8::1 --exact`" in told
+    stockade("allow", "2001:db8::1", "--exact")
+    assert stockade("explain", "2001:db8::1")[0] == 0
+    assert stockade("explain", "2001:db8::2")[0] == 1
+
+
+EVIL = "\x1b[2J\x1b]0;owned\x07 sent\nAnswer: let in\u202e"
+
+
+async def plant(store: EntryStore) -> None:
+    """Write what another client of the same Redis could write."""
+    entry = Entry(
+        id="E1",
+        list="block",
+        kind="ip",
+        value=X,
+        reason="fraud",
+        note=EVIL,
+        case="C1",
+        origin="cli",
+        author=EVIL,
+        created=1.8e9,
+    )
+    [record] = await store.read([entry.identifier])
+    await store.apply([Change(record, (entry,))], b"{}")
+
+
+@pytest.mark.parametrize("command", ["list", "explain", "unblock", "block"])
+async def test_stored_text_does_nothing_to_a_terminal(
+    command: str, stockade: Command, store: EntryStore
+) -> None:
+    """Control characters are shown, and a line end begins no line of the command's."""
+    await plant(store)
+    arguments = {"list": [], "block": [X, "--note", "other"]}.get(command, [X])
+    done = await asyncio.to_thread(run, stockade, command, *arguments)
+    shown = (done.stdout + done.stderr).decode()
+    assert all(one.isprintable() for one in shown.replace("\n", ""))
+    assert not any(line.startswith("Answer: let in") for line in shown.splitlines())
+    if command in ("list", "explain"):
+        assert r"\x1b[2J\x1b]0;owned\x07 sent⏎Answer: let in\u202e" in shown
+        assert json.loads(run(stockade, "list", "--json").stdout)[0]["note"] == EVIL
+
+
+async def test_entries_that_cannot_be_read_are_counted(
+    stockade: Command, store: EntryStore, redis_client: Redis
+) -> None:
+    """To say "No entries" is not the whole truth when a newer version wrote one."""
+    await redis_client.hset(store.keys.entries, f"ip:{X}", '[{"id":"x","list":"watch"}]')
+    for command, answer in (
+        (["list"], "No entries."),
+        (["list", "--contains", X], "No entries."),
+        (["explain", X], "no entry covers"),
+        (["unblock", X], "is not blocked"),
+    ):
+        done = await asyncio.to_thread(run, stockade, *command)
+        assert answer in done.stdout.decode()
+        assert b"1 entry cannot be read by this version" in done.stderr
+    assert await redis_client.hget(store.keys.entries, f"ip:{X}")
+
+
+async def test_a_lost_list_is_told_by_every_command(stockade: Command, store: EntryStore) -> None:
+    """What workers hold and the store has lost: reading warns, writing is refused, force begins anew."""
+    await store.hold(Held("before", 77, 1234))
+    for command in (["list"], ["explain", X]):
+        done = await asyncio.to_thread(run, stockade, *command)
+        assert b"workers still decide by the 1,234 entries" in done.stderr
+    for command in (["block", X], ["unblock", X], ["allow", X], ["allow", "--remove", X]):
+        done = await asyncio.to_thread(run, stockade, *command)
+        assert (done.returncode, done.stdout) == (3, b"")
+        assert b"--force" in done.stderr
+    assert (await asyncio.to_thread(run, stockade, "block", X, "--force")).returncode == 0
+    assert (await asyncio.to_thread(run, stockade, "unblock", X)).returncode == 0
+
+
+def test_explain_takes_the_address_from_peer_and_header(stockade: Command) -> None:
+    """What a log line or a load balancer says is enough."""
+    stockade("block", X)
+    given = ["--peer", "10.0.0.1", "--header", f"X-Forwarded-For: {X}"]
+    code, out, _ = stockade("explain", *given)
+    assert code == 1
+    assert f"Client address: {X}" in out
+    assert stockade("explain")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        pytest.param(["--until", "9999-12-31"], 2, id="past-the-calendar"),
+        pytest.param(["--for", "9" * 400 + "d"], 2, id="more-than-a-float-holds"),
+        pytest.param(["--for", "9" * 5000 + "d"], 2, id="more-than-int-reads"),
+    ],
+)
+def test_absurd_ends_are_wrong_input(given: list[str], code: int, stockade: Command) -> None:
+    """Not a mistake of ours."""
+    found, _, told = stockade("block", X, *given)
+    assert found == code
+    assert "internal error" not in told
+
+
+@pytest.mark.parametrize(
+    ("shell", "environ", "code", "told"),
+    [
+        pytest.param(">/dev/full", {}, 2, "cannot be written (no space left on device)", id="full-disk"),
+        pytest.param(">&-", {}, 2, "cannot be written (it is closed)", id="closed"),
+        pytest.param("2>&-", {}, 0, "", id="messages-closed"),
+        pytest.param("", {"PYTHONIOENCODING": "ascii"}, 0, "", id="ascii"),
+        pytest.param("--json >/dev/full", {}, 2, "no space left", id="json-on-a-full-disk"),
+    ],
+)
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux's")  # noqa: PTH110 - a device
+def test_an_output_that_cannot_be_written(
+    shell: str, environ: dict[str, str], code: int, told: str, stockade: Command
+) -> None:
+    """A message and an exit code of the manual, and nothing from Python behind it."""
+    stockade("block", X, "--note", "Müller 🙂")
+    done = run(stockade, "list", shell=shell, **environ)
+    assert (done.returncode, done.stderr.decode().count("\n")) == (code, 1 if told else 0)
+    assert told in done.stderr.decode()
+
+
+def test_json_is_json_in_any_encoding(stockade: Command) -> None:
+    """Programs read the same text whatever the terminal takes."""
+    stockade("block", X, "--note", "Müller 🙂")
+    for command in (["list", "--json"], ["explain", X, "--json"]):
+        printed = run(stockade, *command, PYTHONIOENCODING="ascii").stdout
+        assert json.loads(printed) == json.loads(run(stockade, *command, PYTHONIOENCODING="utf-8").stdout)
+        assert printed.isascii()
