@@ -119,7 +119,7 @@ class LineWriter:
     To `path` (appended to, made with mode 0640) or, when it is None, to standard error. Also opening is the thread's
     work. The thread starts with the first line or with `start`: after the fork, for a thread does not survive one.
     `capacity` is in bytes. `linger`: seconds that lines may be gathered before they are written. `on_failure` is
-    told, on the thread, why a path could not be opened.
+    told, on the thread and once, why a path could not be opened.
     """
 
     def __init__(
@@ -149,6 +149,7 @@ class LineWriter:
         self._file: int | None = None
         self._retry_at = 0.0
         self._torn = False  # the last write ended inside a line
+        self._complained = False  # it was told that this path cannot be opened
 
     @property
     def dropped(self) -> int:
@@ -228,7 +229,7 @@ class LineWriter:
                     self._close_file()
                     return
                 if isinstance(order, _Reopen):
-                    self._path = order.path
+                    self._path, self._complained = order.path, False
                     self._open()
                 elif isinstance(order, threading.Event):
                     order.set()
@@ -286,9 +287,11 @@ class LineWriter:
                 fresh = os.open(self._path, flags, 0o640)
             except (OSError, ValueError) as error:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
-                if self._on_failure is not None:
+                if self._on_failure is not None and not self._complained:
                     self._on_failure(error)
+                self._complained = True
                 return
+        self._complained = False
         self._close_file()
         self._file, self._torn = fresh, False
 
