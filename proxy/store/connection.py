@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
@@ -36,23 +36,14 @@ ANSWER_TIMEOUT = 5.0  # seconds for one command: our longest runs 5 ms, the rest
 SCHEMES = ("redis", "rediss", "unix")
 
 
-# A password that was not percent-encoded may hold any character, so everything up to the last @ belongs to it.
-_PASSWORD = re.compile(r"(://[^:/@]*):.*@", re.DOTALL)
+_ENDS = re.compile(r"[\s\"']")  # what ends a URL in running text; here all of it is one
 _WHO = re.compile(r"://.*@", re.DOTALL)
-_OPTION = re.compile(r"([?&;]([^?&;=]*)=)([^&;]*)")
-_SECRET = re.compile(r"pass|secret|token", re.IGNORECASE)  # password, ssl_password, …
 
 
 def masked(url: str) -> str:
     """Return `url` fit for messages and logs: passwords in it become ***, also when it cannot be parsed."""
-    text = _PASSWORD.sub(r"\1:***@", url)
-    if _describe_mistake(url):
-        text = _WHO.sub("://***@", text)
-
-    def hide(option: re.Match[str]) -> str:
-        return f"{option[1]}***" if _SECRET.search(unquote_plus(option[2])) else option[0]
-
-    return hide_passwords(_OPTION.sub(hide, text))
+    text = hide_passwords(_ENDS.sub(lambda found: quote(found[0]), url))
+    return _WHO.sub("://***@", text) if _describe_mistake(url) else text
 
 
 def _describe_mistake(url: str) -> str:
