@@ -70,7 +70,8 @@ class Settings(Table, frozen=True, kw_only=True):
         str,
         option(
             'Where the lists live: "redis://host:6379/0", "rediss://…" (TLS) or "unix:///path". In a '
-            "password / ? # and @ are percent-encoded (%2F %3F %23 %40). Empty: an embedded server, kept in `data_dir`.",
+            "password / ? # and @ are percent-encoded (%2F %3F %23 %40). Empty: an embedded "
+            "server, kept in `data_dir`.",
         ),
     ] = ""
     store_name: Annotated[
