@@ -74,7 +74,7 @@ def open_client(
     tcp = {} if url.startswith("unix") else {"socket_keepalive": True}
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=0.5) if retries else NoBackoff()
     try:
-        return redis.asyncio.Redis.from_url(
+        client = redis.asyncio.Redis.from_url(
             url,
             protocol=2,
             client_name=name,
@@ -85,8 +85,13 @@ def open_client(
             retry=Retry(backoff, retries),
             **tcp,
         )
-    except ValueError as error:
+        pool = client.connection_pool
+        pool.connection_class(
+            **pool.connection_kwargs
+        )  # connects to nothing; what it does not know it refuses
+    except (ValueError, TypeError, RedisError) as error:
         raise StoreError(f"store {masked(url)!r} cannot be used: {error}") from None
+    return client
 
 
 @contextmanager

@@ -49,6 +49,12 @@ def test_what_is_no_redis_url_is_refused(url: str) -> None:
     assert "geheim" not in str(caught.value)
 
 
+def test_an_option_that_nobody_knows_is_refused() -> None:
+    """By its name, before anything connects; not as a mistake of ours with the first command."""
+    with pytest.raises(StoreError, match="'colour'"):
+        open_client("redis://h/0?colour=red")
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
