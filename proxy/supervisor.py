@@ -261,12 +261,11 @@ class Supervisor:
             self._tend_store(self._embedded, now)
 
     def _tend_store(self, store: EmbeddedServer, now: float) -> None:
-        process = store.process
-        if process is not None and not self._store_down and process.poll() is not None:
+        if not self._store_down and store.is_gone():
             self._store_down = True
             pause = self._store_pauses.end(now)
             self._log.error(
-                "the embedded store ended: starting it again", status=process.returncode, in_seconds=pause
+                "the embedded store ended: starting it again", last_words=store.last_words(), in_seconds=pause
             )
         if self._store_down and now >= self._store_pauses.start_at:
             self._store_down = False

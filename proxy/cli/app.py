@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proxy.settings import Settings
+    from proxy.settings.load import Loaded
 
 Config = Annotated[
     Path | None,
@@ -97,13 +98,18 @@ def read_settings(config: Path | None) -> Settings:
 
     Warnings go to standard error. Raises SettingsError with every mistake.
     """
+    return load_config(config).settings
+
+
+def load_config(config: Path | None) -> Loaded:
+    """Return the settings as `read_settings` does, with the file they came from, for who reads it again later."""
     from proxy.cli.output import print_warning  # noqa: PLC0415  # output needs nothing from here
     from proxy.settings.load import load  # noqa: PLC0415  # help and version must not wait for it
 
     loaded = load(config, os.environ)
     for warning in loaded.warnings:
         print_warning(warning)
-    return loaded.settings
+    return loaded
 
 
 def _version() -> str:

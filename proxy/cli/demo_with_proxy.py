@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.cli.output import print_text
 from proxy.errors import InputError, StartError
 from proxy.settings.addresses import parse_socket_address
-from proxy.settings.load import load_settings
+from proxy.settings.load import load, reload
 from proxy.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def run(shop: str, directory: Path) -> None:
     wanted = parse_socket_address(shop)
     upstream = f"{wanted.host}:{ports.take(wanted.port, 'the demo store')}"
     config = _prepare(directory, upstream, ports)
-    settings = load_settings(config, os.environ)
+    loaded = load(config, os.environ)
     with _shop(upstream):
 
         def started(bindings: list[Binding]) -> None:
             _load_sample(config)
-            _say_what_to_try(f"http://{bindings[0].bound}", config, settings.admin)
+            _say_what_to_try(f"http://{bindings[0].bound}", config, loaded.settings.admin)
 
-        Supervisor(settings, lambda: load_settings(config, os.environ)).run(started=started)
+        Supervisor(loaded.settings, lambda: reload(loaded, os.environ).settings).run(started=started)
     print_text("Stopped; nothing is left running.")
 
 

@@ -23,6 +23,7 @@ class Service:
     def __init__(self, directory: Path, settings: str, *, stderr: int | None = None) -> None:
         self.config = directory / "stockade.toml"
         self.config.write_text(settings)
+        self._has_control = 'admin = ""' not in settings
         self._log = directory / "serve.log"
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -90,12 +91,9 @@ class Service:
                 found["store"].append(pid)
             else:
                 ours.append(pid)
-        found["workers"] = ours[:-1] if self._has_control() else ours
-        found["control"] = ours[-1:] if self._has_control() else []
+        found["workers"] = ours[:-1] if self._has_control else ours
+        found["control"] = ours[-1:] if self._has_control else []
         return found
-
-    def _has_control(self) -> bool:
-        return 'admin = ""' not in self.config.read_text()
 
     def stop(self, number: int = signal.SIGTERM, *, seconds: float = 20) -> int:
         """Send a signal to the supervisor and give its exit code."""

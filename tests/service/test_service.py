@@ -222,6 +222,35 @@ def test_sighup_reloads_without_a_dropped_connection(start_service: Callable[...
     assert set(load.statuses) == {200}
 
 
+@pytest.mark.parametrize("damage", ["vanished", "emptied", "nested"])
+def test_reload_of_a_damaged_file_keeps_the_settings(
+    start_service: Callable[..., Service], damage: str
+) -> None:
+    """A settings file that is gone, cut to nothing or beyond reason is named, and the old settings stay."""
+    service = start_service()
+    if damage == "vanished":
+        service.config.unlink()
+    else:
+        service.config.write_text("" if damage == "emptied" else "listen = " + "[" * 5000 + "]" * 5000)
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for_log("the old ones stay")
+    assert service.ask("/debug/request", X_Forwarded_For="198.51.100.9").status == 200
+    assert "settings reloaded" not in service.log
+
+
+def test_the_stores_reason_is_told(start_service: Callable[..., Service], tmp_path: Path) -> None:
+    """A store that cannot start again is tried with growing pauses, and its own last words are logged."""
+    service = start_service()
+    (manifest,) = (tmp_path / "data").rglob("*.manifest")
+    manifest.write_text("garbage")
+    os.kill(service.children()["store"][0], signal.SIGKILL)
+    time.sleep(3)
+    assert service.ask("/").status == 200
+    tries = service.log.count("embedded store ended")
+    assert 2 <= tries <= 8, service.log
+    assert "manifest" in service.log or "AOF" in service.log
+
+
 def test_reload_says_what_takes_a_restart(start_service: Callable[..., Service]) -> None:
     """Settings that bind sockets, start processes or need descriptors stay as they were; the rest is taken over."""
     service = start_service()
