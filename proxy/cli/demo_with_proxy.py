@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -50,8 +51,14 @@ def run(shop: str, directory: Path) -> None:
     """Run all of it until Ctrl-C or SIGTERM; raises StartError when a part cannot begin."""
     ports = _Ports()
     wanted = parse_socket_address(shop)
-    upstream = f"{wanted.host}:{ports.take(wanted.port, 'the demo store')}"
-    config = _prepare(directory, upstream, ports)
+    with _only_one(directory):
+        upstream = f"{wanted.host}:{ports.take(wanted.port, 'the demo store')}"
+        config = _prepare(directory, upstream, ports)
+        _serve(upstream, config)
+    print_text("Stopped; nothing is left running.")
+
+
+def _serve(upstream: str, config: Path) -> None:
     loaded = load(config, os.environ)
     with _shop(upstream):
 
@@ -60,7 +67,22 @@ def run(shop: str, directory: Path) -> None:
             _say_what_to_try(f"http://{bindings[0].bound}", config, loaded.settings.admin)
 
         Supervisor(loaded.settings, lambda: reload(loaded, os.environ).settings).run(started=started)
-    print_text("Stopped; nothing is left running.")
+
+
+@contextlib.contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Keep a second demo from making the directory of a running one anew; the lock ends with us, however we end."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    lock = directory.with_name(f".{directory.name}.lock")
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StartError(
+                f"a demo runs in {directory} already: stop it (Ctrl-C), or name another --directory"
+            ) from None
+        yield
+        lock.unlink(missing_ok=True)
 
 
 class _Ports:

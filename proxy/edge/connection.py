@@ -137,7 +137,7 @@ class ClientConnection(RequestStream):
             self._answer(head, worker.health(head))
             return
         if self._turned_away:
-            self._answer(head, worker.turn_away(head))
+            self._answer(head, self._error(503, "one connection too many", head))
             return
         noted = head.noted
         client = route.peer
@@ -241,7 +241,7 @@ class ClientConnection(RequestStream):
     def response_broken(self, exchange: Exchange) -> None:
         """The upstream broke off: a broken answer for a broken answer, or 502 when none has begun."""
         self.counters[Slot.BROKEN_RESPONSES] += 1
-        self._fail(exchange, 502)
+        self._fail(exchange, 502, "the upstream's answer is malformed or broke off")
 
     def upstream_gone(self, exchange: Exchange, *, reused: bool) -> None:
         """The upstream closed without a byte of answer.
@@ -258,7 +258,7 @@ class ClientConnection(RequestStream):
             self._worker.pool.connect(exchange, failed=self._connect_failed)
             return
         self.counters[Slot.UPSTREAM_FAILURES] += 1
-        self._fail(exchange, 502)
+        self._fail(exchange, 502, "the upstream closed the connection without an answer")
 
     def begin_tunnel(self, upstream: asyncio.Transport) -> Tunnel:
         """The upstream switched protocols: from here on both sides are a pipe (see `open_tunnel`)."""
@@ -286,14 +286,14 @@ class ClientConnection(RequestStream):
 
     def _connect_failed(self, exchange: Exchange, error: UpstreamError) -> None:
         self._worker.upstream_failed(error)
-        self._fail(exchange, error.status)
+        self._fail(exchange, error.status, str(error))
 
     def _fail_request(self, exchange: Exchange, error: RequestError) -> None:
         """The request's body is at fault while the request is in flight."""
         self.counters[Slot.BAD_REQUESTS] += 1
-        self._fail(exchange, error.status)
+        self._fail(exchange, error.status, str(error))
 
-    def _fail(self, exchange: Exchange, status: int) -> None:
+    def _fail(self, exchange: Exchange, status: int, why: str) -> None:
         """End a request in flight: with an error answer, or with a visible break when an answer has begun."""
         if self.exchange is not exchange:
             return
@@ -306,7 +306,7 @@ class ClientConnection(RequestStream):
         self.release(Hold.BODY)
         if exchange.request_done:
             exchange.head.body = 0  # nothing of it is left unread
-        self._answer(exchange.head, self._worker.error(status, exchange.head.raw))
+        self._answer(exchange.head, self._error(status, why, exchange.head))
         if self.phase == Phase.IDLE:
             self.advance()
 
@@ -322,13 +322,20 @@ class ClientConnection(RequestStream):
         self.counters[Slot.BAD_REQUESTS] += 1
         self.closing = True
         if head is not None:
-            self._answer(head, self._worker.error(error.status, head.raw))
+            self._answer(head, self._error(error.status, str(error), head))
             return
         raw = self._buffer[self._start :].partition(b"\r\n\r\n")[0]
-        answer = self._worker.error(error.status, raw)
+        answer = self._worker.error(error.status, str(error), self._route.peer, raw)
         head_only = raw.startswith(b"HEAD ")
         self.send(encode_answer(answer, date=self._worker.date, close=True, head_only=head_only, http11=True))
         self.end(linger=True)
+
+    def _error(self, status: int, why: str, head: RequestHead) -> Answer:
+        route = self._route
+        client = (
+            route.site.derive(route.peer, head.noted).packed if head.noted and route.speaks else route.peer
+        )
+        return self._worker.error(status, why, client, head.raw, head)
 
     def _answer(self, head: RequestHead, answer: Answer) -> None:
         """Send an answer of our own; behind a request body that stays unread the connection ends."""
@@ -375,7 +382,7 @@ class ClientConnection(RequestStream):
             self._fail_request(exchange, RequestError(408, "the body did not come in time"))
             return
         self.counters[Slot.UPSTREAM_TIMEOUTS] += 1
-        self._fail(exchange, 504)
+        self._fail(exchange, 504, "the upstream did not answer in time")
 
     def drain(self) -> None:
         """The worker is leaving (called again and again): an idle connection may go, a busy one goes behind its answer.

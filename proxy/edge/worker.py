@@ -120,18 +120,28 @@ class Worker:
             draining=self.draining,
         )
 
-    def turn_away(self, head: RequestHead) -> Answer:
-        """Answer a request on a connection that is one too many."""
-        return self.error(503, head.raw)
+    def error(
+        self, status: int, why: str, client: bytes, raw: bytes, head: RequestHead | None = None
+    ) -> Answer:
+        """Give the polite answer for `status`, and note `why` under its reference.
 
-    def error(self, status: int, raw: bytes) -> Answer:
-        """Give the polite answer for `status`; `raw` is the request's head as far as it came."""
+        `client`: the packed client address; `raw`: the request's head as far as it came; `head`: what was read of it.
+        """
         counters = self.counters
         counters[Slot.RESPONSES_4XX if status < 500 else Slot.RESPONSES_5XX] += 1
+        reference = make_reference(secrets.randbits(64))
+        self.decisions.record_error(
+            reference=reference,
+            client=unpack(client),
+            method=head.method if head else b"",
+            target=head.target if head else b"",
+            status=status,
+            detail=why,
+        )
         return self.site.refusals.error(
             status,
             **find_caller(raw),
-            reference=make_reference(secrets.randbits(64)),
+            reference=reference,
             retry_after=_RETRY_AFTER_SECONDS if status in (503, 504) else None,
         )
 

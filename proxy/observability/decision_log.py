@@ -1,4 +1,4 @@
-"""The decision log: one JSON line for every decision that refused, or would have.
+"""The decision log: one JSON line for every decision that refused, or would have, and for every error answer of ours.
 
 By its reference support finds the decision; by entry and case, what stood behind it. Lines carry the client address
 (they are worthless without) and never an e-mail. They are gathered and written a few times a second by a thread, off
@@ -62,25 +62,41 @@ class DecisionLog:
     ) -> None:
         """Note one decision that refused, or would have; `version` is the list version it was made from."""
         decided = decision.hit.entry if decision.hit else None
-        self._write(
-            orjson.dumps(
-                {
-                    "time": round(time.time(), 3),
-                    "event": "refused" if decision.refused else "would refuse",
-                    "reference": reference,
-                    "client": client,
-                    "method": method.decode("ascii", "replace"),
-                    # The path alone: a query may hold an e-mail, and e-mails do not go into logs.
-                    "path": target.partition(b"?")[0][:256].decode("utf-8", "backslashreplace"),
-                    "entry": decided.id if decided else "",
-                    "case": decided.case if decided else "",
-                    "reason": decision.reason,
-                    "hits": [hit.entry.id for hit in decision.hits],
-                    "list_version": version,
-                },
-                option=orjson.OPT_APPEND_NEWLINE,
-            )
+        self._note(
+            "refused" if decision.refused else "would refuse",
+            reference,
+            client,
+            (method, target),
+            {
+                "entry": decided.id if decided else "",
+                "case": decided.case if decided else "",
+                "reason": decision.reason,
+                "hits": [hit.entry.id for hit in decision.hits],
+                "list_version": version,
+            },
         )
+
+    def record_error(
+        self, *, reference: str, client: str, method: bytes, target: bytes, status: int, detail: str
+    ) -> None:
+        """Note one answer that says why we could not serve; method and target are empty when they were not read."""
+        self._note("error", reference, client, (method, target), {"status": status, "detail": detail})
+
+    def _note(
+        self, event: str, reference: str, client: str, request: tuple[bytes, bytes], more: dict[str, object]
+    ) -> None:
+        method, target = request
+        line = {
+            "time": round(time.time(), 3),
+            "event": event,
+            "reference": reference,
+            "client": client,
+            "method": method.decode("ascii", "replace"),
+            # The path alone: a query may hold an e-mail, and e-mails do not go into logs.
+            "path": target.partition(b"?")[0][:256].decode("utf-8", "backslashreplace"),
+            **more,
+        }
+        self._write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self, timeout: float = _END_SECONDS) -> bool:
         """Wait at most `timeout` seconds until what was noted is written; not for a request's path."""

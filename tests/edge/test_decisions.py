@@ -305,3 +305,31 @@ def test_block_status_is_settable(start_relay: Callable[..., Relay]) -> None:
     relay = start_relay("[block_page]\nstatus = 451")
     relay.put("127.0.0.1")
     assert ask(relay) == 451
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "detail"),
+    [
+        pytest.param(
+            b"GET /x?email=a@b.example HTTP/1.1\r\nHost: a\r\n",
+            502,
+            "cannot be connected",
+            id="upstream away",
+        ),
+        pytest.param(b"TRACE / HTTP/1.1\r\nHost: a\r\n", 405, "method", id="method"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400, "more than one Host", id="malformed"),
+    ],
+)
+def test_error_pages_are_found_by_their_reference(
+    start_relay: Callable[..., Relay], upstream: Upstream, request_: bytes, status: int, detail: str
+) -> None:
+    """The reference on an error page leads to a line that says why, as that of a refusal does."""
+    relay = start_relay()
+    upstream.close()
+    reply = relay.ask(request_ + b"\r\n")
+    assert reply.status == status
+    (line,) = logged(relay)
+    assert (line["event"], line["status"], line["client"]) == ("error", status, "127.0.0.1")
+    assert line["reference"] == reply.values(b"Stockade-Reference")[0].decode()
+    assert detail in str(line["detail"])
+    assert "@" not in str(line["path"])

@@ -187,3 +187,28 @@ def _seconds_of(work: Callable[[], None], times: int) -> float:
     for _ in range(times):
         work()
     return (time.perf_counter() - began) / times
+
+
+def test_an_error_answer_is_found_by_its_reference(tmp_path: Path) -> None:
+    """An answer that says why we could not serve leaves a line with its status and the reason, and no query."""
+    log = DecisionLog(tmp_path / "d")
+    log.record_error(
+        reference="HG0B-31KR",
+        client="203.0.113.7",
+        method=b"GET",
+        target=b"/pay?email=a%40b.example",
+        status=502,
+        detail="the upstream closed the connection without an answer",
+    )
+    log.close()
+    (line,) = lines(tmp_path / "d")
+    assert line.pop("time") > 1e9
+    assert line == {
+        "event": "error",
+        "reference": "HG0B-31KR",
+        "client": "203.0.113.7",
+        "method": "GET",
+        "path": "/pay",
+        "status": 502,
+        "detail": "the upstream closed the connection without an answer",
+    }

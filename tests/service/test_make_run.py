@@ -141,3 +141,25 @@ def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(tmp_path) in done.stderr
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_second_demo_leaves_the_first_alone(demo: Demo, tmp_path: Path) -> None:
+    """A demo started beside a running one, in its directory, is refused: the first one's list stays within reach."""
+    url = demo.wait()
+    done = subprocess.run(
+        [*STOCKADE, "demo", "--with-proxy", "--directory", str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 4
+    assert "a demo runs in" in done.stderr
+    assert visit(f"{url}/.stockade/readyz")[0] == 200
+    listed = subprocess.run(
+        [*STOCKADE, "list", "-c", str(tmp_path / "demo" / "stockade.toml")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "203.0.113.7" in listed.stdout
