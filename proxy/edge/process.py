@@ -181,7 +181,9 @@ class _WorkerProcess:
         if age is None:
             return f"not loaded: {replica.message or 'reading the store'}"
         old = "" if age < _OLD_SECONDS else f", {age:.0f} s old ({replica.state})"
-        return f"{len(snapshot)} entries at list version {snapshot.version}{old}"
+        unread = replica.unreadable + sum(snapshot.unindexed.values())
+        strange = f", {unread} of them not understood by this version" if unread else ""
+        return f"{len(snapshot) + unread} entries at list version {snapshot.version}{strange}{old}"
 
     async def _note_age_forever(self) -> None:
         """Put the time when the snapshot was last in step where metrics read it."""

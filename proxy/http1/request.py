@@ -100,11 +100,6 @@ class RequestHead:
     lines: bytes
     noted: list[tuple[bytes, bytes]]
 
-    def values(self, name: bytes) -> list[bytes]:
-        """Give the values of every field line called `name` (any case), trimmed. Slow: for the rare paths."""
-        found = re.findall(rb"\r\n(?i:%b):[ \t]*([^\r\n]*)" % re.escape(name), self.raw)
-        return [value.rstrip(b" \t") for value in found]
-
 
 class RequestReader:
     """Reads request heads for one listener's settings.

@@ -26,14 +26,6 @@ class Identifier(msgspec.Struct, frozen=True, order=True, gc=False):
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}"
 
-    @classmethod
-    def from_key(cls, key: str) -> Identifier:
-        """Return the identifier whose `str()` is `key`; InputError when `key` has no kind and value."""
-        kind, colon, value = key.partition(":")
-        if not (kind and colon and value):
-            raise InputError(f'{key!r} is no identifier: it reads "kind:value", like ip:203.0.113.7')
-        return cls(kind, value)
-
 
 def parse_identifier(text: str, *, exact: bool = False) -> tuple[Identifier, list[str]]:
     """Return the ip or network an operator means, and a sentence for everything that was changed.

@@ -30,15 +30,13 @@ class Hit(msgspec.Struct, frozen=True):
 class Snapshot:
     """All entries at list version `version`, found by address.
 
-    Changed by replication only, between requests, on the thread that decides. `generation` grows with every
-    change, so that a cache of decisions knows when to forget. `unindexed` holds the number of entries by
-    identifier that this version of the program cannot look up: they are never silently in force or not, a
-    health check can say so.
+    Changed by replication only, between requests, on the thread that decides. `unindexed` holds the number of
+    entries by identifier that this version of the program cannot look up: they are never silently in force or
+    not, readiness says so.
     """
 
     def __init__(self, version: int = 0) -> None:
         self.version = version
-        self.generation = 0
         self.unindexed: dict[Identifier, int] = {}
         self._indexes = {4: AddressIndex(32), 16: AddressIndex(128)}
         self._pool = RecordPool()
@@ -75,8 +73,6 @@ class Snapshot:
             del table[key]
         for record in _each(old):
             self._counts[self._pool.release(record), kind] -= 1
-        if new != old:
-            self.generation += 1
 
     def hits(self, packed: bytes) -> Sequence[Hit]:
         """Return every entry that covers a packed address, most specific first, then newest.
@@ -117,11 +113,9 @@ class Snapshot:
         return tuple(self._pool.encode(entry) for entry in newest_first) or None
 
     def _set_aside(self, identifier: Identifier, entries: int) -> None:
-        before = self.unindexed.pop(identifier, 0)
+        self.unindexed.pop(identifier, None)
         if entries:
             self.unindexed[identifier] = entries
-        if before != entries:
-            self.generation += 1
 
 
 def _each(records: Records | None) -> tuple[bytes, ...]:

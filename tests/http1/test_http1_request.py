@@ -509,14 +509,6 @@ def test_an_upgrade_needs_header_and_option(fields: list[bytes], upgrade: bytes)
     assert read(head_with(*fields, line=b"GET / HTTP/1.0")).upgrade == b""
 
 
-def test_values_gives_any_lines_of_a_name() -> None:
-    """For the rare paths: every value, trimmed, whatever the case and the characters of the name."""
-    head = read(head_with(b"A.b: 1 ", b"aXb: 2", b"a.B:\t3", b"Accept: x"))
-    assert head.values(b"a.b") == [b"1", b"3"]
-    assert head.values(b"host") == [b"a"]
-    assert head.values(b"none") == []
-
-
 def test_limits_hold_to_the_byte_and_line() -> None:
     """A head at each limit passes; one more is refused."""
     start = request(b"GET / HTTP/1.1", b"Host: a\r\nA: ")[:-2]

@@ -17,7 +17,7 @@ CLIENT = Identifier("ip", "203.0.113.7")
 def test_an_empty_snapshot_covers_nobody() -> None:
     """Before anything is loaded nobody is refused."""
     snapshot = Snapshot(version=7)
-    assert (len(snapshot), snapshot.version, snapshot.generation, snapshot.counts()) == (0, 7, 0, {})
+    assert (len(snapshot), snapshot.version, snapshot.counts()) == (0, 7, {})
     assert snapshot.hits(packed("203.0.113.7")) == ()
     assert decide(snapshot, packed("2001:db8::1"), "browse", 0.0, mode="enforce") is ALLOWED
 
@@ -80,19 +80,6 @@ def test_replace_is_the_whole_truth_about_an_identifier() -> None:
     assert (len(snapshot), snapshot.hits(packed(CLIENT.value)), snapshot.counts()) == (0, (), {})
 
 
-def test_the_generation_moves_with_every_change_and_only_then() -> None:
-    """A cache keyed on the generation is never stale, and a repeated change does not empty it."""
-    snapshot = Snapshot()
-    seen = [snapshot.generation]
-    entries = [block(CLIENT.value, id="a"), block(CLIENT.value, id="b")]
-    for step in (entries, entries[:1], [], [block(CLIENT.value, id="c", note="n")]):
-        snapshot.replace(CLIENT, step)
-        assert snapshot.generation not in seen
-        seen.append(snapshot.generation)
-        snapshot.replace(CLIENT, list(reversed(step)))
-        assert snapshot.generation == seen[-1]
-
-
 def test_a_network_may_come_and_go_and_come_again() -> None:
     """A length that was given up in a slot is found again when it returns."""
     snapshot = Snapshot()
@@ -135,7 +122,7 @@ def test_what_cannot_be_indexed_is_counted_not_lost(identifier: Identifier) -> N
     entry = block(identifier.value, kind=identifier.kind)
     for _ in range(2):
         snapshot.replace(identifier, [entry])
-        assert (len(snapshot), snapshot.unindexed, snapshot.generation) == (0, {identifier: 1}, 1)
+        assert (len(snapshot), snapshot.unindexed) == (0, {identifier: 1})
     snapshot.replace(identifier, [])
     assert snapshot.unindexed == {}
 
