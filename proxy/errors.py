@@ -32,5 +32,9 @@ class StoreError(StockadeError):
     """The Redis or Valkey server cannot be reached, refuses us, or holds what we cannot read."""
 
 
+class NoStoreError(StoreError):
+    """No store is configured, and no embedded one runs: perhaps the settings that name one were not read."""
+
+
 class StartError(StockadeError):
     """The service cannot start (port taken, no store server, limits too low): one line that says why."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, Final
 
-from proxy.errors import ConflictError, InputError, SettingsError, StartError, StockadeError, StoreError
+from proxy.errors import (
+    ConflictError,
+    InputError,
+    NoStoreError,
+    SettingsError,
+    StartError,
+    StockadeError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from cyclopts import CycloptsError, UnknownCommandError
 
 OK: Final = 0
 NO: Final = 1  # the answer is no, nothing was found, or somebody else was faster
@@ -36,11 +41,13 @@ _EXIT_CODES: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (the process's own if None) and return its exit code."""
-    from cyclopts import CycloptsError, UnknownCommandError  # noqa: PLC0415  # importing proxy.cli for a code costs nothing
+    from cyclopts import CycloptsError  # noqa: PLC0415  # importing proxy.cli for a code costs nothing
 
     from proxy.cli.app import build_app  # noqa: PLC0415  # as above
 
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    if tokens[:1] == ["help"]:
+        tokens = [*tokens[1:], "--help"]
     app = build_app(tokens)
     try:
         result = app(
@@ -50,12 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result_action="return_value",
         )
         sys.stdout.flush()
-    except UnknownCommandError as error:
-        _complain(_explain_unknown(error))
-        return WRONG_INPUT
     except CycloptsError as error:
-        _complain(f"{str(error).rstrip('.')}; try {_help_command(error)}")
+        from proxy.cli.wrong_arguments import explain_arguments  # noqa: PLC0415  # as above
+
+        _complain(explain_arguments(error))
         return WRONG_INPUT
+    except NoStoreError as error:
+        return _explain(StoreError(f"{error}{_hint_at_settings(tokens)}"))
     except StockadeError as error:
         return _explain(error)
     except KeyboardInterrupt:
@@ -90,14 +98,11 @@ def _show_traceback() -> None:
         traceback.print_exc()
 
 
-def _help_command(error: CycloptsError) -> str:
-    return " ".join(("stockade", *(error.command_chain or ()), "--help"))
+def _hint_at_settings(tokens: Sequence[str]) -> str:
+    """Return what else may be the cause when a command found no store: it knew of no settings."""
+    from proxy.cli.wrong_arguments import names_settings  # noqa: PLC0415  # as above
+    from proxy.settings.load import find_file  # noqa: PLC0415  # as above
 
-
-def _explain_unknown(error: UnknownCommandError) -> str:
-    """Name the nearest command; the library's own text would load every command to list it."""
-    typed = (error.unused_tokens or [""])[0]
-    known = [name for name in error.app or () if not name.startswith("-")]
-    guess = difflib.get_close_matches(typed, known, n=1)
-    way_out = f"did you mean {guess[0]}?" if guess else f"there are {', '.join(known)}"
-    return f"there is no command {typed!r}; {way_out}"
+    if names_settings(tokens) or find_file(os.environ) is not None:
+        return ""
+    return "; no settings file was given or found: name it with -c FILE"

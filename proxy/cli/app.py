@@ -4,9 +4,9 @@ Subcommands are named by import path and loaded when one is called, so that `sto
 `stockade version` need neither the store nor the server.
 
 A subcommand takes `config: Config = None` (and `as_json: Json = False` if it shows something), begins with
-`settings = read_settings(config)`, prints through `proxy.cli.output`, and returns an exit code of
-`proxy.cli.exit_codes` or None (0). It raises the errors of `proxy.errors`; `proxy.cli.main` turns these into
-one message and an exit code.
+`settings = read_settings(config)` (and names what it needs of them, if that is not all), prints through
+`proxy.cli.output`, and returns an exit code of `proxy.cli` or None (0). It raises the errors of `proxy.errors`;
+`proxy.cli.main` turns these into one message and an exit code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from proxy.settings import Settings
     from proxy.settings.load import Loaded
@@ -35,6 +35,21 @@ Json = Annotated[
     bool,
     Parameter(name=["--json"], negative=(), show_default=False, help="Print JSON for programs to read."),
 ]
+
+# What the commands about the lists use of the settings: which store, whom not to block, how a client address is
+# found. The service runs on with its old settings when a new file is wrong elsewhere; they work on, too.
+FOR_LISTS = frozenset(
+    {
+        "client_address",
+        "data_dir",
+        "listen",
+        "mode",
+        "store",
+        "store_name",
+        "store_options",
+        "trusted_proxies",
+    }
+)
 
 # Markdown, like every help text: paragraphs are set anew to the terminal's width.
 EXIT_CODES = """\
@@ -93,20 +108,20 @@ def build_app(arguments: Sequence[str] = ()) -> App:
     return app
 
 
-def read_settings(config: Path | None) -> Settings:
+def read_settings(config: Path | None, needed: Collection[str] | None = None) -> Settings:
     """Return the settings of the file a command was given (or the default one) and of the environment.
 
-    Warnings go to standard error. Raises SettingsError with every mistake.
+    Warnings go to standard error. Raises SettingsError with every mistake in what is needed (None: everything).
     """
-    return load_config(config).settings
+    return load_config(config, needed).settings
 
 
-def load_config(config: Path | None) -> Loaded:
+def load_config(config: Path | None, needed: Collection[str] | None = None) -> Loaded:
     """Return the settings as `read_settings` does, with the file they came from, for who reads it again later."""
     from proxy.cli.output import print_warning  # noqa: PLC0415  # output needs nothing from here
     from proxy.settings.load import load  # noqa: PLC0415  # help and version must not wait for it
 
-    loaded = load(config, os.environ)
+    loaded = load(config, os.environ, needed)
     for warning in loaded.warnings:
         print_warning(warning)
     return loaded

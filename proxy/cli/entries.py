@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from proxy.cli.app import Config, Json, read_settings
+from proxy.cli.app import FOR_LISTS, Config, Json, read_settings
 from proxy.cli.entry_output import print_entries, print_result
 from proxy.cli.output import print_warning
 from proxy.errors import InputError
@@ -23,6 +23,7 @@ from proxy.management.listing import Filter, find_entries
 from proxy.management.opening import guard_rails, open_store
 from proxy.management.times import parse_end
 from proxy.management.writing import AGAIN
+from proxy.policy.reasons import REASONS, UNSPECIFIED, check_reason
 from proxy.store.entries import SLICE, SLICES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def block(
     *addresses: Addresses,
     from_file: FromFile = None,
     reason: Annotated[
-        str | None, Parameter(help="Public reason, shown to the person: chargeback, fraud, abuse, policy, …")
+        str | None,
+        Parameter(help=f"Public reason, shown to the person: {', '.join(REASONS)}. Left out: {UNSPECIFIED}."),
     ] = None,
     lasting: For = None,
     until: Until = None,
@@ -99,9 +101,9 @@ def block(
     """Put addresses or networks on the block list.
 
     A block ends by itself: after 90 days unless --for or --until says otherwise. An address that is blocked
-    already keeps its entry, with the end, reason and note given now.
+    already keeps its entry: what is given now (end, reason, note) replaces what stood there, the rest stays.
     """
-    settings = read_settings(config)
+    settings = read_settings(config, FOR_LISTS)
     now = time.time()
     expires, end_given = parse_end(lasting=lasting, until=until, now=now)
     identifiers, _ = _read_identifiers(addresses, from_file, exact=exact)
@@ -152,7 +154,7 @@ def allow(
 
     An allow entry has no end unless --for or --until gives it one. --remove takes it off again.
     """
-    settings = read_settings(config)
+    settings = read_settings(config, FOR_LISTS)
     now = time.time()
     if remove_:
         if lasting or until or note or case:
@@ -222,9 +224,11 @@ def list_(
 
     With --limit, the reading ends after so many, whichever come first. Exits with 1 when there is none.
     """
-    settings = read_settings(config)
+    settings = read_settings(config, FOR_LISTS)
     if limit < 0:
         raise InputError("--limit is a number of entries, 0 for all")
+    if reason:
+        check_reason(reason)
     wanted = Filter(
         list=list_name,
         kind=kind or "",
@@ -256,7 +260,7 @@ def _take_off(
     author: str | None,
     as_json: bool,
 ) -> int:
-    settings = read_settings(config)
+    settings = read_settings(config, FOR_LISTS)
     identifiers, alone = _read_identifiers(addresses, from_file, exact=exact)
 
     async def run(progress: Progress) -> Result:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from proxy.cli.app import Config, Json, read_settings
+from proxy.cli.app import FOR_LISTS, Config, Json, read_settings
 from proxy.cli.output import print_json, print_text, print_warning
+from proxy.errors import InputError
+from proxy.identity.addresses import pack
 from proxy.management.explain import Question
 from proxy.management.explain import explain as explain_address
 from proxy.management.opening import open_store
+from proxy.refusal.reference import parse_reference
 from proxy.settings.derived import forwarding
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ def explain(
     Alone, the address is the client's. With --peer, it is what that peer would say in the forwarding header;
     with --header, the lines say it. Exits with 0 when it would be let in, with 1 when it would be refused.
     """
-    settings = read_settings(config)
+    settings = read_settings(config, FOR_LISTS)
+    if address is not None:
+        _refuse_reference(address, settings.log.decisions)
     question = Question(address=address, peer=peer, headers=tuple(header), area=area)
 
     async def run() -> Explanation:
@@ -61,3 +66,18 @@ def explain(
     else:
         print_text(*explanation.lines())
     return 1 if explanation.refused else 0
+
+
+def _refuse_reference(address: str, decisions: str) -> None:
+    """Raise InputError when what was typed is no address but the reference of a page, and say where to look for it."""
+    reference = parse_reference(address)
+    if reference is None or pack(address) is not None:
+        return
+    place = (
+        f"grep {reference} {decisions}"
+        if decisions
+        else f"journalctl -u stockade | grep {reference} (log.decisions is not set, so it is in the service log)"
+    )
+    raise InputError(
+        f'"{address}" is the reference of a page, not an address: the decision log says who it was and why: {place}'
+    )

@@ -81,6 +81,8 @@ def _diagnose(text: str) -> tuple[str, str | None]:
     if "@" in text:
         return "it looks like an e-mail address, and e-mail entries come with the Checkout release", None
     parts = re.split(r"[\s,;]+", text)
+    if text[-1] in ",;" and (nearest := _try(text.rstrip(",; "))):
+        return "it ends with a comma: addresses stand apart by spaces alone", nearest
     if len(parts) > 1 and all(_try(part) for part in parts):
         return "it holds several; give each on its own", None
     if "%" in text:

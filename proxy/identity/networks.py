@@ -89,7 +89,10 @@ def parse_network(text: str) -> tuple[Network, str | None]:
     network = Network(clear_host_bits(packed, prefix), prefix)
     if network.packed == packed:
         return network, None
-    return network, f"{show(stripped)} has host bits set; it is taken as {network}"
+    count = f" {1 << 32 - prefix:,}" if len(packed) == 4 else ""
+    return network, (
+        f"{stripped} means all{count} addresses of {network}; for the one address write {unpack(packed)}"
+    )
 
 
 def _parse_prefix(length: str, bits: int) -> int | None:

@@ -150,9 +150,24 @@ def _render_answer(decision: Decision, mode: Mode) -> str:
     chosen = " (the most specific of the blocks found; the newest, if equally specific)" if others else ""
     if decision.refused:
         end = "with no end" if decision.ends is None else f"until {format_time(decision.ends)}"
+        end += _name_end(decision, hit.entry)
         return f'refused {end}, public reason "{decision.reason}", by {describe_hit(hit.entry)}{chosen}'
     why = "the service runs in monitor mode" if mode == "monitor" else "the block only monitors"
     return f"let in, though {describe_hit(hit.entry)} covers it: {why}, so it is recorded and not refused"
+
+
+def _name_end(decision: Decision, decided_by: Entry) -> str:
+    """Return whose end it is when a refusal does not end with the block that decides now."""
+    if decision.ends == decided_by.expires:
+        return ""
+    for entry in (hit.entry for hit in decision.hits):
+        if entry.list == "block" and entry.mode == "enforce" and entry.expires == decision.ends:
+            return (
+                f" (the end of {describe_hit(entry)})"
+                if entry.expires
+                else f" (for {describe_hit(entry)} has none)"
+            )
+    return " (when another entry begins or ends)"
 
 
 def _explain_idle(entry: Entry, area: str, now: float) -> str:

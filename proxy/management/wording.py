@@ -53,6 +53,9 @@ def describe_change(action: str, outcome: Outcome) -> str:
         )
         if old != new
     ]
+    if entry.expires == before.expires:
+        told = ", ".join(changed) or "it begins now"
+        return f"{value} is already {state}{watched} {format_end(entry.expires)}; changed: {told}"
     told = "".join(f", {change}" for change in changed)
     return (
         f"{value} was already {state} {format_end(before.expires)}; "

@@ -92,6 +92,9 @@ def find_warnings(settings: Settings) -> list[Mistake]:
     ):
         text = "a listener expects the PROXY protocol, but no proxy is trusted to state a client address"
         found.append(Mistake(path=("trusted_proxies",), text=text))
+    if settings.mode == "enforce" and not settings.block_page.contact:
+        text = "is empty: a refused person is told to contact you but not how; set it to mailto:… or https:…"
+        found.append(Mistake(path=("block_page", "contact"), text=text))
     return found
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import InputError, SettingsError
-from proxy.settings.catalogue import tables
+from proxy.settings.catalogue import ENVIRONMENT_PREFIX, options, tables
 from proxy.settings.checks import find_mistakes, find_warnings
 from proxy.settings.decode import decode_settings
 from proxy.settings.environment import read_variables
 from proxy.settings.files import find_file_mistakes, resolve_files
 from proxy.settings.masking import hide_passwords
-from proxy.settings.mistake import Mistake, Origins, dotted, on_one_line
+from proxy.settings.mistake import Mistake, Origins, dotted, nearest, on_one_line
 from proxy.settings.nesting import DEEPEST, is_too_deep
 from proxy.settings.positions import find_positions
 from proxy.settings.text_file import read_text, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from proxy.settings.environment import Name
     from proxy.settings.schema import Settings
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Asked in this order when a command is given no file. A file in the working directory serves who tries
 # Stockade out; the one under /etc is the installed service's.
 SEARCHED = (Path("stockade.toml"), Path("/etc/stockade/stockade.toml"))
+
+# Every name that stands in a settings file of ours; any other is probably one of these, mistyped.
+_NAMES = frozenset(part for name in (*tables(), *(one.name for one in options())) for part in name.split("."))
 
 _TOML_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _BARE_TEXT = re.compile(r"[\w.-]+\s*=\s*(?![\d.]+\Z)[^\"'\[{\s#][^\"'#]*")
@@ -55,22 +58,51 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return load(path, environ).settings
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path | None, environ: Mapping[str, str], needed: Collection[str] | None = None) -> Loaded:
     """Read the file (None: the one that is found, else no file), let variables override it, and check it all.
 
     Paths of files in the settings are taken from the directory of the settings file and come back absolute.
     Raises SettingsError with every mistake, each one line: place, option, what is wrong, the way out.
+
+    `needed` names the options and tables that the caller uses (None: all). What is wrong with any other is one
+    warning, its value may be anything, and nothing is told about values that are only odd.
     """
     path = find_file(environ) if path is None else path
     source = "settings" if path is None else _shown(path)
     text = "" if path is None else _read(path)
     settings, origins, mistakes = _parse(text, environ, source)
     settings, unusable = resolve_files(settings, _directory_of(path, source))
-    _refuse_mistakes(origins, [*mistakes, *unusable, *find_file_mistakes(settings)])
-    warnings = tuple(origins.render(warning) for warning in find_warnings(settings))
+    found = [*mistakes, *unusable, *find_file_mistakes(settings)]
+    _refuse_mistakes(origins, [one for one in found if needed is None or _concerns(one, needed)])
+    warnings = (
+        _render_mistakes(origins, found)
+        if found
+        else tuple(
+            origins.render(one) for one in find_warnings(settings) if needed is None or one.path[0] in needed
+        )
+    )
     # Tables without an option below them have a line too, but no value.
     empty = path is not None and not any(dotted(key) not in tables() for key in origins.lines)
     return Loaded(settings=settings, path=path, empty=empty, warnings=warnings, origins=origins)
+
+
+def _concerns(mistake: Mistake, needed: Collection[str]) -> bool:
+    """Tell whether a mistake is about an option that is needed, or about a name that may be meant for one."""
+    names = [part for part in mistake.path if isinstance(part, str)]
+    if not names:  # a variable that is no option
+        variable = mistake.place.rpartition(" ")[2].removeprefix(ENVIRONMENT_PREFIX).lower()
+        names = variable.split("__")
+    return any(name in needed for name in names) or any(
+        nearest(name, needed) for name in names if name not in _NAMES
+    )
+
+
+def _render_mistakes(origins: Origins, mistakes: list[Mistake]) -> tuple[str]:
+    """Return the one warning about mistakes that do not matter to the caller."""
+    first, *others = sorted(mistakes, key=origins.order)
+    count = f"{len(mistakes)} mistakes that do" if others else "1 mistake that does"
+    listed = f"{origins.render(first)}{'; …' if others else ''}"
+    return (f"settings: {count} not matter here: {listed} (`stockade config check` shows all)",)
 
 
 def reload(before: Loaded, environ: Mapping[str, str]) -> Loaded:
@@ -190,12 +222,18 @@ def _explain_syntax(error: tomllib.TOMLDecodeError, text: str, source: str) -> M
         hint = f'; texts stand in quotes: {name.strip()} = "{value.strip()}"'
     elif _YAML.fullmatch(line):
         name, _, value = line.partition(":")
-        hint = f"; write {name.strip()} = {value.strip()}"
+        hint = f"; write {name.strip()} = {_quoted(value.strip())}"
     shown = f" in: {line}" if line else ""
     return Mistake(
         place=f"{source}:{number}",
         text=hide_passwords(f"no valid TOML ({message[:1].lower()}{message[1:]}){shown}{hint}"),
     )
+
+
+def _quoted(value: str) -> str:
+    """Return a value of another format as TOML has it: in quotes, unless it is a number, a list or so already."""
+    plain = re.fullmatch(r"true|false|-?\d+(\.\d+)?|[\"'\[{].*", value)
+    return value if plain else f'"{value}"'
 
 
 def _read(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -108,8 +109,19 @@ def explain_error(url: str, error: Exception) -> str:
     text = str(error)
     for kind, start, meaning in _MEANINGS:
         if isinstance(error, kind) and text.startswith(start):
-            return f"the store at {masked(url)} {meaning.format(text or type(error).__name__)}"
+            return f"the store at {masked(url)} {meaning.format(_reason(error))}"
     return f"the store at {masked(url)} answered with an error: {text}"
+
+
+def _reason(error: BaseException) -> str:
+    """Return why, as the system says it when it is the cause: the library's text holds Python's own of a tuple."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            # asyncio puts a text of its own in place of the system's; a name that is not found has no errno.
+            return (os.strerror(cause.errno) if cause.errno > 0 else cause.strerror or str(cause)).lower()
+        cause = cause.__cause__ or cause.__context__
+    return str(error).rstrip(".") or type(error).__name__
 
 
 # The first that fits, so subclasses come before what they derive from. {} is what the library says.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote, urlsplit
 
-from proxy.errors import StartError, StoreError
+from proxy.errors import NoStoreError, StartError, StoreError
 from proxy.store.data_dir import make_socket_dir, open_data_dir, write_private
 from proxy.store.orphan import end_orphan
 from proxy.store.server_binary import find_server
@@ -251,7 +251,7 @@ def locate(data_dir: Path) -> str:
         ) from None
     except OSError:
         pass
-    raise StoreError(f"no store is running in {data_dir}: start `stockade serve`, or set `store`")
+    raise NoStoreError(f"no store is running in {data_dir}: start `stockade serve`, or set `store`")
 
 
 def ask(path: Path, command: str, timeout: float = 2.0) -> str:

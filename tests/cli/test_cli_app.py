@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from proxy.cli import main
 from proxy.cli.app import COMMANDS, build_app, read_settings
 from proxy.cli.output import print_json, print_table
 from proxy.errors import ConflictError, InputError, SettingsError, StartError, StockadeError, StoreError
+from proxy.policy.reasons import REASONS
 from proxy.settings.addresses import SocketAddress
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +93,31 @@ def test_a_traceback_is_shown_on_request(
     [
         pytest.param(["blok"], "there is no command 'blok'; did you mean block?", id="near"),
         pytest.param(["config", "shw"], "there is no command 'shw'; did you mean show?", id="nested"),
+        pytest.param(
+            ["serve", "f.toml"], "serve takes no FILE by itself: write -c FILE; f.toml is", id="serve-file"
+        ),
+        pytest.param(
+            ["explain", "a", "b"], "explain takes one ADDRESS: ask about each on its own; b is", id="explain"
+        ),
+        pytest.param(
+            ["config", "check", "a", "b"], "config check takes one FILE: check each on its own", id="check"
+        ),
+        pytest.param(["list", "x"], "list takes no address by itself: write --contains ADDRESS", id="list"),
+        pytest.param(
+            ["demo", "x y"], "demo takes options only; 'x y' is left over; try stockade demo", id="options"
+        ),
+        pytest.param(
+            ["list", "--limit", "x"], '--limit takes a whole number, and "x" is none; try', id="number"
+        ),
+        pytest.param(["list", "--json=3"], "--json takes no value: write --json alone", id="flag"),
+        pytest.param(["explain", "--peer"], "--peer takes a value, and none stands behind it", id="no-value"),
+        pytest.param(
+            ["explain", "--address"], "ADDRESS is missing: write it behind stockade explain", id="no-address"
+        ),
+        pytest.param(
+            ["-c", "f", "list"], "-c FILE stands behind the command: stockade list -c f", id="file-first"
+        ),
+        pytest.param(["--config=f"], "behind the command: stockade COMMAND --config=f", id="file-alone"),
         pytest.param(["version", "--jsn"], "try stockade version --help", id="option"),
         pytest.param(["version", "extra"], "try stockade version --help", id="argument"),
         pytest.param(["config", "show", "-c"], "try stockade config show --help", id="value-missing"),
@@ -116,6 +143,21 @@ def test_help_names_every_command_and_the_exit_codes(capsys: pytest.CaptureFixtu
     assert "2: wrong input or settings" in out
     assert main([]) == 0
     assert capsys.readouterr().out == out
+
+
+def test_help_may_be_asked_for_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`stockade help`, `stockade help block`."""
+    assert main(["help"]) == 0
+    assert "Commands" in capsys.readouterr().out
+    assert main(["help", "block"]) == 0
+    assert "--reason" in capsys.readouterr().out
+
+
+def test_block_help_names_every_public_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who blocks chooses among the codes there are."""
+    assert main(["block", "--help"]) == 0
+    words = re.split(r"[^a-z-]+", capsys.readouterr().out)
+    assert set(REASONS) <= set(words)
 
 
 def test_a_command_explains_itself_at_length(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,6 +209,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     """`stockade config show | head -1` says nothing on standard error."""
     command = [sys.executable, "-m", "proxy", "config", "show"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("STOCKADE_")}
+    environ["STOCKADE_BLOCK_PAGE__CONTACT"] = "mailto:help@shop.example"  # or there is a warning
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:

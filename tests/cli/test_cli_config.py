@@ -92,7 +92,7 @@ def test_no_file_means_defaults(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_check_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     """For programs: what is ok and what is not, with the same exit codes."""
-    assert main(["config", "check", "--json", write("workers = 1")]) == 0
+    assert main(["config", "check", "--json", write('workers = 1\nblock_page.contact = "tel:+3312"')]) == 0
     good = json.loads(capsys.readouterr().out)
     assert (good["ok"], good["file"], good["warnings"], good["workers"]) == (True, "shop.toml", [], 1)
     assert main(["config", "check", "--json", write("workers = -1")]) == 2

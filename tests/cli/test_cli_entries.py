@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from proxy.store.entries import Change, EntryStore, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -80,6 +80,8 @@ def test_blocking_again_says_what_changed(stockade: Command) -> None:
     assert stockade("block", X)[1] == f"{X} is already blocked with no end; nothing changed\n"
     [entry] = stockade.json("list")
     assert (entry["author"], entry["reason"]) == ("ann", "abuse")
+    out = stockade("block", X, "--note", "n")[1]
+    assert out == f"{X} is already blocked with no end; changed: note none -> n\n"
 
 
 def test_a_wider_network_is_named_when_unblocking(stockade: Command) -> None:
@@ -217,6 +219,58 @@ def test_json_tells_what_became_of_each(stockade: Command) -> None:
     assert told["outcomes"][0]["identifier"] == f"ip:{X}"
     assert told["outcomes"][0]["entry"]["author"] == "ann"
     assert stockade.json("block", X, "--note", "n")["outcomes"][0]["before"]["author"] == "ann"
+
+
+def test_a_mistake_elsewhere_keeps_nobody_out(stockade: Command) -> None:
+    """At night a wrong colour must not keep a shopper out: the lists are changed, with one warning."""
+    stockade("block", X)
+    stockade.config.write_text(stockade.config.read_text() + '[block_page]\naccent = "teal"\n[limitz]\n')
+    for command, code in (("explain", 1), ("unblock", 0), ("allow", 0), ("block", 0)):
+        done, _, told = stockade(command, X)
+        assert done == code, told
+        assert told.startswith("stockade: warning: settings: 2 mistakes that do not matter here: ")
+    assert stockade("list")[0] == 0
+    assert stockade("config", "check")[0] == 2
+
+
+def test_the_codes_of_reasons_are_checked_when_listing(stockade: Command) -> None:
+    """No entries with a reason that does not exist is no answer."""
+    code, out, told = stockade("list", "--reason", "abuze")
+    assert (code, out) == (2, "")
+    assert "did you mean abuse?" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        pytest.param("", "journalctl -u stockade | grep 7K3M-9QXZ", id="service-log"),
+        pytest.param('[log]\ndecisions = "decisions.log"\n', "/decisions.log", id="file"),
+    ],
+)
+def test_a_reference_is_no_address(more: str, place: str, stockade: Command) -> None:
+    """Who asks about the reference of a page is told where to look for it."""
+    stockade.config.write_text(stockade.config.read_text() + more)
+    code, _, told = stockade("explain", "7k3m9qxz")
+    assert code == 2
+    assert "is the reference of a page" in told
+    assert place in told
+
+
+def test_a_forgotten_settings_file_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds no store may have left out -c; who gave it is not told so."""
+    if Path("/etc/stockade/stockade.toml").exists():
+        pytest.skip("this machine has a settings file of its own")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STOCKADE_CONFIG", raising=False)
+    monkeypatch.setenv("STOCKADE_DATA_DIR", str(tmp_path / "data"))
+    assert main(["list"]) == 3
+    hint = "no settings file was given or found: name it with -c FILE"
+    assert hint in capsys.readouterr().err
+    (tmp_path / "stockade.toml").write_text("workers = 1\n")
+    assert main(["list"]) == 3
+    assert hint not in capsys.readouterr().err
 
 
 def test_no_store_is_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

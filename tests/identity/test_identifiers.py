@@ -20,10 +20,18 @@ from proxy.identity.identifiers import Identifier, is_canonical, parse_identifie
             id="host-bits",
         ),
         pytest.param(
-            "::ffff:203.0.113.7/120", False, "network:203.0.113.0/24", "means all 256 addresses", id="host-bits-mapped"
+            "::ffff:203.0.113.7/120",
+            False,
+            "network:203.0.113.0/24",
+            "means all 256 addresses",
+            id="host-bits-mapped",
         ),
         pytest.param(
-            "2001:db8::7/64", False, "network:2001:db8::/64", "means all addresses of 2001:db8::/64", id="host-bits-6"
+            "2001:db8::7/64",
+            False,
+            "network:2001:db8::/64",
+            "means all addresses of 2001:db8::/64",
+            id="host-bits-6",
         ),
         pytest.param("::ffff:203.0.113.7", False, "ip:203.0.113.7", None, id="mapped"),
         pytest.param(

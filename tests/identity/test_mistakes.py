@@ -67,6 +67,7 @@ def mistake(text: str) -> str:
             "1.2.3.9-2001:db8::", "no range from a lower to a higher", None, id="range-of-two-families"
         ),
         pytest.param("1.2.3.4, 5.6.7.8", "it holds several", None, id="several"),
+        pytest.param("1.2.3.4,", "apart by spaces", "1.2.3.4", id="comma-behind"),
         pytest.param("1.2.3.4 5.6.7.0/24", "it holds several", None, id="several-by-space"),
         pytest.param("1.2.3.4 # bad one", "it holds a space", "1.2.3.4", id="comment"),
         pytest.param("1.2.3.0 /24", "it holds a space", "1.2.3.0/24", id="space-inside"),

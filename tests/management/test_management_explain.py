@@ -17,8 +17,9 @@ from proxy.management.entries import Addition, add
 from proxy.management.explain import Explanation, Question, explain
 from proxy.management.guard_rails import GuardRails
 from proxy.policy.decision import decide
+from proxy.policy.entry import Entry
 from proxy.policy.snapshot import Snapshot
-from proxy.store.entries import EntryStore, Held
+from proxy.store.entries import Change, EntryStore, Held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,36 @@ async def test_a_block_says_until_when_and_by_what(store: EntryStore) -> None:
     assert [entry.value for entry in found.hits] == ["203.0.113.7", "203.0.113.0/24"]
     assert 'public reason "fraud"' in found.answer
     assert "most specific" in found.answer
+    assert "(the end of the block of 203.0.113.0/24), public reason" in found.answer
+
+
+async def test_an_end_that_never_comes_is_explained(store: EntryStore) -> None:
+    """The narrow block ends, the wider one does not: it is named. An end that is the deciding block's needs no word."""
+    await put(store, "block", "203.0.113.0/24", reason="abuse", end_given=True)
+    await put(store, "block", "203.0.113.7", reason="fraud", expires=NOW + 60, end_given=True)
+    answer = (await ask(store, "203.0.113.7")).answer
+    assert answer.startswith("refused with no end (for the block of 203.0.113.0/24 has none), public reason")
+    assert (await ask(store, "203.0.113.8")).answer.startswith("refused with no end, public reason")
+
+
+async def test_an_allow_entry_to_come_ends_a_refusal(store: EntryStore) -> None:
+    """The end is no block's, so none is named."""
+    await put(store, "block", "203.0.113.7", end_given=True)
+    allowed = Entry(
+        id="A",
+        list="allow",
+        kind="ip",
+        value="203.0.113.7",
+        case="C",
+        origin="cli",
+        author="ann",
+        created=NOW,
+        reason="",
+        starts=NOW + 60,
+    )
+    [record] = await store.read([allowed.identifier])
+    await store.apply([Change(record, (*record.entries, allowed))], b"{}")
+    assert "(when another entry begins or ends)" in (await ask(store, "203.0.113.7")).answer
 
 
 async def test_allow_beats_block(store: EntryStore) -> None:

@@ -12,6 +12,7 @@ from proxy.errors import SettingsError
 from proxy.settings import Settings, load, load_settings
 from proxy.settings.load import find_file
 
+CONTACT = {"STOCKADE_BLOCK_PAGE__CONTACT": "mailto:help@shop.example"}
 TLS = Path(__file__).parent / "tls"
 
 
@@ -29,8 +30,8 @@ def mistakes(path: Path) -> list[str]:
 
 
 def warnings(path: Path, text: str) -> list[str]:
-    """Return what load warns of, without the file's name."""
-    found = load(write(path, text), {}).warnings
+    """Return what load warns of, without the file's name, when the block page tells how to object."""
+    found = load(write(path, text), CONTACT).warnings
     return [warning.removeprefix(f"{path}") for warning in found]
 
 
@@ -118,6 +119,98 @@ def test_host_bits_are_set_right_with_a_warning(tmp_path: Path) -> None:
     (warning,) = warnings(tmp_path / "s.toml", 'trusted_proxies = ["10.0.0.1/8"]')
     assert warning.startswith(":1: trusted_proxies[0]: ")
     assert "10.0.0.0/8" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        pytest.param("", True, id="empty"),
+        pytest.param('block_page.contact = "tel:+33123456789"', False, id="set"),
+        pytest.param('mode = "monitor"', False, id="refuses-nobody"),
+    ],
+)
+def test_a_page_without_a_way_to_object_is_a_warning(text: str, tmp_path: Path, *, warned: bool) -> None:
+    """The page tells a refused person to contact the shop: it must say how."""
+    found = load(write(tmp_path / "s.toml", text), {}).warnings
+    assert ["block_page.contact: is empty: a refused person is told to" in one for one in found] == [
+        True
+    ] * warned
+
+
+NEEDED = frozenset({"store", "mode", "trusted_proxies", "client_address"})
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "told"),
+    [
+        pytest.param(
+            'block_page.accent = "teal"',
+            {},
+            "settings: 1 mistake that does not matter here: s.toml:1: block_page.accent: ",
+            id="value",
+        ),
+        pytest.param(
+            'store = "redis://h"\nworkers = -1\nupstream = "ftp://x"\n[limitz]\na = 1',
+            {},
+            "settings: 3 mistakes that do not matter here: s.toml:2: workers: -1 is not a whole number from 0 to "
+            "256; … (`stockade config check` shows all)",
+            id="several",
+        ),
+        pytest.param(
+            '[block_page]\nlogo = "x"\ntemplate = "none.html"', {}, "settings: 2 mistakes", id="file"
+        ),
+        pytest.param(
+            "", {"STOCKADE_WORKER": "2"}, "1 mistake that does not matter here: environment", id="variable"
+        ),
+        pytest.param('admin = "0.0.0.0:9180"', {}, None, id="oddity-elsewhere"),
+        pytest.param(
+            'trusted_proxies = ["10.0.0.1/8"]', {}, "trusted_proxies[0]: 10.0.0.1/8 means", id="oddity"
+        ),
+    ],
+)
+def test_mistakes_that_do_not_matter_are_one_warning(
+    text: str, environ: dict[str, str], told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that uses a few options works on when others are wrong, and says so in one line."""
+    monkeypatch.chdir(tmp_path)
+    found = load(write(Path("s.toml"), text), environ, NEEDED)
+    assert len(found.warnings) == (told is not None)
+    assert told is None or told in found.warnings[0]
+    assert found.settings.store == ("redis://h" if "store" in text else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "environ"),
+    [
+        pytest.param("workers = -1\nmode = 3", {}, id="needed-too"),
+        pytest.param('stor = "redis://h"', {}, id="mistyped"),
+        pytest.param('[limits]\nstore = "redis://h"', {}, id="below-a-table"),
+        pytest.param('[client_adress]\nheader = "Forwarded"', {}, id="mistyped-table"),
+        pytest.param('client_address.header = "X"', {}, id="of-a-needed-table"),
+        pytest.param("", {"STOCKADE_STORE_URL": "redis://h"}, id="mistyped-variable"),
+        pytest.param('block_page.accent = "teal', {}, id="no-toml"),
+    ],
+)
+def test_mistakes_in_what_is_needed_are_refused(text: str, environ: dict[str, str], tmp_path: Path) -> None:
+    """So are names that were probably meant for it: another store would take a change nobody sees."""
+    with pytest.raises(SettingsError):
+        load(write(tmp_path / "s.toml", text), environ, NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        pytest.param("listen: 127.0.0.1:8080", 'write listen = "127.0.0.1:8080"', id="address"),
+        pytest.param("workers: 2", "write workers = 2", id="number"),
+        pytest.param("tls_verify: true", "write tls_verify = true", id="bool"),
+        pytest.param('mode: "monitor"', 'write mode = "monitor"', id="quoted"),
+        pytest.param('trusted_proxies: ["10.0.0.0/8"]', 'write trusted_proxies = ["10.0.0.0/8"]', id="list"),
+    ],
+)
+def test_a_line_of_yaml_is_shown_as_toml(line: str, hint: str, tmp_path: Path) -> None:
+    """What is proposed can be copied."""
+    path = write(tmp_path / "s.toml", line)
+    assert [text.rpartition("; ")[2] for text in mistakes(path)] == [hint]
 
 
 def test_paths_start_at_the_settings_file(tmp_path: Path) -> None:

@@ -88,3 +88,13 @@ async def test_a_server_that_is_not_there_is_a_store_error() -> None:
     async with EntryStore("unix:///nonexistent/valkey.sock") as store:
         with pytest.raises(StoreError, match=r"unix:///nonexistent/valkey.sock cannot be reached"):
             await store.read_head()
+
+
+async def test_why_a_store_is_away_is_said_in_plain_words() -> None:
+    """The system's word for it, not the library's text with a tuple of Python's in it."""
+    async with EntryStore("redis://127.0.0.1:1/0") as store:
+        with pytest.raises(StoreError) as refused:
+            await store.read_head()
+    assert str(refused.value) == (
+        "the store at redis://127.0.0.1:1/0 cannot be reached (connection refused): see whether the server runs"
+    )
