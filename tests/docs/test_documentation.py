@@ -96,8 +96,9 @@ def test_settings_shown_are_right(page: str, number: int, example: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda file: file.name)
 def test_settings_files_of_the_examples_are_right(file: Path) -> None:
-    """An example settings file has no mistake and no warning."""
-    assert load(file, {}).warnings == ()
+    """An example has no mistake and no warning; the image's, which you mount yours over, knows no contact."""
+    environ = {"STOCKADE_BLOCK_PAGE__CONTACT": "mailto:help@shop.example"} if file.stem == "container" else {}
+    assert load(file, environ).warnings == ()
 
 
 @pytest.mark.parametrize("name", ["nginx.conf", "haproxy.cfg", "haproxy-proxy-protocol.cfg"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.policy.reasons import REASONS
 from proxy.refusal import PageStyle, Refusals, find_mistakes, load_texts
 from proxy.refusal.negotiation import Negotiator
 from proxy.refusal.texts import LANGUAGES
@@ -30,6 +31,13 @@ def block(refusals: Refusals, accept: bytes) -> bytes:
     return refusals.block(
         **CALLER, accept=accept, reason="chargeback", ends=1796308200.0, now=1795500000.0, status=403
     ).body
+
+
+def test_the_table_of_reasons_is_what_shoppers_read() -> None:
+    """Every public reason code, in order, with its English sentence."""
+    section = PAGE.partition("### Reasons")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", section, re.MULTILINE)
+    assert rows[1:] == [(code, TEXTS.languages["en"][f"reason-{code}"]) for code in REASONS]
 
 
 def test_the_json_examples_are_what_is_sent() -> None:
