@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(error: StockadeError) -> int:
     _show_traceback()
     if isinstance(error, SettingsError):
-        sys.stderr.write("".join(f"{mistake}\n" for mistake in error.mistakes))
+        _write("".join(f"{mistake}\n" for mistake in error.mistakes))
         count = len(error.mistakes)
         _complain(f"{error.source}: {count} mistake{'s' if count > 1 else ''}; nothing was done")
     else:
@@ -90,7 +91,14 @@ def _explain(error: StockadeError) -> int:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(f"stockade: {text}\n")
+    _write(f"stockade: {text}\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard error, unless the caller closed it: the exit code is told all the same."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
 
 
 def _show_traceback() -> None:

@@ -245,3 +245,9 @@ def test_settings_are_read_with_their_warnings(tmp_path: Path, capsys: pytest.Ca
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"stockade: warning: {path}:1: admin: status and metrics can be read")
+
+
+def test_a_closed_standard_error_changes_no_exit_code() -> None:
+    """Who closes standard error hears nothing, and still gets the right exit code."""
+    command = f"{sys.executable} -m proxy block 1.2.3 --reason abuse 2>&-"
+    assert subprocess.run(command, shell=True, check=False).returncode == 2
