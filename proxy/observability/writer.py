@@ -221,9 +221,10 @@ class LineWriter:
             self._hurry.clear()
             self._wake.clear()
             while self._queue:
-                self._write_lines()
-                if not self._queue:
-                    break
+                if isinstance(self._queue[0], bytes):
+                    # Lines that came while others were written are lines again, never an order.
+                    self._write_lines()
+                    continue
                 order = self._queue.popleft()
                 if order is None:
                     self._close_file()

@@ -98,6 +98,25 @@ def test_lines_of_several_writers_do_not_mix_in_a_pipe(tmp_path: Path) -> None:
     assert sorted(b"".join(found).splitlines(keepends=True)) == sorted(LINES * 2)
 
 
+def test_a_line_that_comes_while_others_are_written_is_kept(tmp_path: Path) -> None:
+    """A line queued during the very write that emptied the queue is written like any other."""
+    with opened(tmp_path / "log", capacity=1 << 20) as writer:
+        known = writer._write_batch
+        late = [b"late\n"]
+
+        def write_batch(lines: list[bytes], size: int) -> None:
+            known(lines, size)
+            if late:
+                writer.write(late.pop())
+
+        writer._write_batch = write_batch  # type: ignore[method-assign]
+        writer.write(b"first\n")
+        assert writer.flush(5)
+        assert writer.flush(5)
+    assert (tmp_path / "log").read_bytes() == b"first\nlate\n"
+    assert writer.dropped == 0
+
+
 def test_nobody_waits_for_a_reader(tmp_path: Path) -> None:
     """Where nobody reads, writing and flushing return, the queue stays bounded, and the lost lines are counted."""
     fifo = tmp_path / "fifo"
